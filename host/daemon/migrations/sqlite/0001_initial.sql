@@ -1,0 +1,316 @@
+-- The tables that Corral shares with DECNET keep DECNET's names, columns and encodings, so that the
+-- same queries and tools read both. What only Corral knows stands in corral_* tables: BIGINT, DOUBLE
+-- and TEXT, times in microseconds of UTC.
+
+CREATE TABLE campaigns (
+    uuid VARCHAR NOT NULL PRIMARY KEY,
+    schema_version INTEGER NOT NULL,
+    first_seen_at DATETIME,
+    last_seen_at DATETIME,
+    created_at DATETIME NOT NULL,
+    updated_at DATETIME NOT NULL,
+    confidence FLOAT,
+    identity_count INTEGER NOT NULL,
+    ja3_hashes TEXT,
+    hassh_hashes TEXT,
+    tls_cert_sha256 TEXT,
+    payload_simhashes TEXT,
+    c2_endpoints TEXT,
+    merged_into_uuid VARCHAR REFERENCES campaigns (uuid),
+    notes TEXT
+);
+CREATE INDEX ix_campaigns_merged_into_uuid ON campaigns (merged_into_uuid);
+
+CREATE TABLE attacker_identities (
+    uuid VARCHAR NOT NULL PRIMARY KEY,
+    schema_version INTEGER NOT NULL,
+    campaign_id VARCHAR REFERENCES campaigns (uuid),
+    first_seen_at DATETIME,
+    last_seen_at DATETIME,
+    created_at DATETIME NOT NULL,
+    updated_at DATETIME NOT NULL,
+    confidence FLOAT,
+    observation_count INTEGER NOT NULL,
+    ja3_hashes TEXT,
+    hassh_hashes TEXT,
+    ja4h_hashes TEXT,
+    ja4_quic_hashes TEXT,
+    http_versions_seen TEXT,
+    tls_cert_sha256 TEXT,
+    ipv6_link_local_iids TEXT,
+    payload_simhashes TEXT,
+    c2_endpoints TEXT,
+    kd_digraph_simhash BLOB,
+    merged_into_uuid VARCHAR REFERENCES attacker_identities (uuid),
+    notes TEXT
+);
+CREATE INDEX ix_attacker_identities_campaign_id ON attacker_identities (campaign_id);
+CREATE INDEX ix_attacker_identities_merged_into_uuid ON attacker_identities (merged_into_uuid);
+
+CREATE TABLE attackers (
+    uuid VARCHAR NOT NULL PRIMARY KEY,
+    ip VARCHAR NOT NULL,
+    identity_id VARCHAR REFERENCES attacker_identities (uuid),
+    first_seen DATETIME NOT NULL,
+    last_seen DATETIME NOT NULL,
+    event_count INTEGER NOT NULL,
+    service_count INTEGER NOT NULL,
+    decky_count INTEGER NOT NULL,
+    services TEXT NOT NULL,
+    deckies TEXT NOT NULL,
+    traversal_path TEXT,
+    is_traversal BOOLEAN NOT NULL,
+    bounty_count INTEGER NOT NULL,
+    credential_count INTEGER NOT NULL,
+    fingerprints TEXT NOT NULL,
+    commands TEXT NOT NULL,
+    country_code VARCHAR(2),
+    country_source VARCHAR(16),
+    asn INTEGER,
+    as_name VARCHAR(128),
+    bgp_prefix VARCHAR(43),
+    asn_source VARCHAR(16),
+    rpki_status VARCHAR(16),
+    rpki_source VARCHAR(16),
+    ptr_record VARCHAR(256),
+    rotation_count INTEGER NOT NULL,
+    last_rotation_at DATETIME,
+    ipv6_leak_count INTEGER NOT NULL,
+    last_ipv6_leak_at DATETIME,
+    last_ipv6_link_local VARCHAR(45),
+    last_ipv6_iid_kind VARCHAR(16),
+    last_ipv6_mac_oui VARCHAR(8),
+    updated_at DATETIME NOT NULL
+);
+CREATE INDEX ix_attackers_ip ON attackers (ip);
+CREATE INDEX ix_attackers_identity_id ON attackers (identity_id);
+CREATE INDEX ix_attackers_first_seen ON attackers (first_seen);
+
+CREATE TABLE observations (
+    id VARCHAR NOT NULL PRIMARY KEY,
+    identity_ref VARCHAR,
+    primitive VARCHAR NOT NULL,
+    value JSON NOT NULL,
+    confidence FLOAT NOT NULL,
+    window_start_ts FLOAT NOT NULL,
+    window_end_ts FLOAT NOT NULL,
+    source VARCHAR NOT NULL,
+    evidence_ref VARCHAR NOT NULL,
+    envelope_v INTEGER NOT NULL,
+    ts FLOAT NOT NULL,
+    attacker_uuid VARCHAR NOT NULL REFERENCES attackers (uuid),
+    CONSTRAINT uq_observations_evidence_primitive UNIQUE (evidence_ref, primitive)
+);
+CREATE INDEX ix_observations_attacker_primitive_ts ON observations (attacker_uuid, primitive, ts);
+
+CREATE TABLE attribution_state (
+    identity_uuid VARCHAR NOT NULL REFERENCES attacker_identities (uuid),
+    primitive VARCHAR NOT NULL,
+    current_value JSON NOT NULL,
+    state VARCHAR NOT NULL,
+    confidence FLOAT NOT NULL,
+    observation_count INTEGER NOT NULL,
+    last_change_ts FLOAT NOT NULL,
+    last_observation_ts FLOAT NOT NULL,
+    schema_version INTEGER NOT NULL,
+    updated_at DATETIME NOT NULL,
+    PRIMARY KEY (identity_uuid, primitive)
+);
+
+CREATE TABLE credentials (
+    id INTEGER NOT NULL PRIMARY KEY,
+    attacker_ip VARCHAR NOT NULL,
+    attacker_uuid VARCHAR REFERENCES attackers (uuid),
+    decky_name VARCHAR NOT NULL,
+    service VARCHAR NOT NULL,
+    principal VARCHAR(256),
+    principal_key VARCHAR(256) NOT NULL,
+    secret_kind VARCHAR(32) NOT NULL,
+    secret_sha256 VARCHAR(64) NOT NULL,
+    secret_b64 VARCHAR(2048),
+    secret_printable VARCHAR(512),
+    outcome VARCHAR(16),
+    fields TEXT NOT NULL,
+    first_seen DATETIME NOT NULL,
+    last_seen DATETIME NOT NULL,
+    attempt_count INTEGER NOT NULL,
+    CONSTRAINT uq_credentials_dedup UNIQUE
+        (attacker_ip, decky_name, service, secret_kind, secret_sha256, principal_key)
+);
+CREATE INDEX ix_credentials_attacker_uuid ON credentials (attacker_uuid);
+CREATE INDEX ix_credentials_secret_sha256 ON credentials (secret_sha256, secret_kind, principal_key);
+
+CREATE TABLE credential_reuse (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    secret_sha256 VARCHAR(64) NOT NULL,
+    secret_kind VARCHAR(32) NOT NULL,
+    principal VARCHAR(256),
+    principal_key VARCHAR(256) NOT NULL,
+    attacker_uuids TEXT NOT NULL,
+    attacker_ips TEXT NOT NULL,
+    deckies TEXT NOT NULL,
+    services TEXT NOT NULL,
+    target_count INTEGER NOT NULL,
+    attempt_count INTEGER NOT NULL,
+    confidence FLOAT NOT NULL,
+    first_seen DATETIME NOT NULL,
+    last_seen DATETIME NOT NULL,
+    updated_at DATETIME NOT NULL,
+    CONSTRAINT uq_credential_reuse_secret_principal UNIQUE (secret_sha256, secret_kind, principal_key)
+);
+
+CREATE TABLE ttp_tag (
+    uuid VARCHAR NOT NULL PRIMARY KEY,
+    source_kind VARCHAR NOT NULL,
+    source_id VARCHAR NOT NULL,
+    attacker_uuid VARCHAR REFERENCES attackers (uuid) ON DELETE CASCADE,
+    identity_uuid VARCHAR REFERENCES attacker_identities (uuid) ON DELETE CASCADE,
+    session_id VARCHAR,
+    decky_id VARCHAR,
+    tactic VARCHAR NOT NULL,
+    technique_id VARCHAR NOT NULL,
+    sub_technique_id VARCHAR,
+    confidence FLOAT NOT NULL,
+    rule_id VARCHAR NOT NULL,
+    rule_version INTEGER NOT NULL,
+    evidence JSON NOT NULL,
+    attack_release VARCHAR NOT NULL,
+    mitre_url VARCHAR,
+    created_at DATETIME NOT NULL,
+    CONSTRAINT ttp_tag_has_anchor CHECK (attacker_uuid IS NOT NULL OR identity_uuid IS NOT NULL),
+    CONSTRAINT ttp_tag_confidence_range CHECK (confidence >= 0.0 AND confidence <= 1.0)
+);
+CREATE INDEX ix_ttp_tag_attacker_uuid ON ttp_tag (attacker_uuid, created_at);
+
+-- What an attacker can share with another. first_seen gives the order that some rules need; sightings
+-- counts distinct log events.
+CREATE TABLE corral_feature (
+    attacker_uuid TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    first_seen BIGINT NOT NULL,
+    last_seen BIGINT NOT NULL,
+    sightings BIGINT NOT NULL,
+    PRIMARY KEY (attacker_uuid, kind, value)
+) WITHOUT ROWID;
+CREATE INDEX corral_feature_value ON corral_feature (kind, value);
+
+-- One row an attacker, sensor and service: what the counts of an attacker are derived from.
+CREATE TABLE corral_contact (
+    attacker_uuid TEXT NOT NULL,
+    decky TEXT NOT NULL,
+    service TEXT NOT NULL,
+    first_seen BIGINT NOT NULL,
+    last_seen BIGINT NOT NULL,
+    events BIGINT NOT NULL,
+    sessions BIGINT NOT NULL,
+    PRIMARY KEY (attacker_uuid, decky, service)
+) WITHOUT ROWID;
+
+-- One row a session. `seen` holds the 64-bit hashes of its log lines, sorted, 8 bytes each: an event
+-- counts once, however often and in whatever pieces its file is read.
+CREATE TABLE corral_session (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    session TEXT NOT NULL,
+    day BIGINT NOT NULL,
+    attacker_uuid TEXT NOT NULL,
+    decky TEXT NOT NULL,
+    service TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL,
+    closed BIGINT NOT NULL,
+    logins_failed BIGINT NOT NULL,
+    logins_accepted BIGINT NOT NULL,
+    commands BIGINT NOT NULL,
+    script TEXT,
+    seen BLOB NOT NULL,
+    UNIQUE (source, session, day)
+);
+CREATE INDEX corral_session_attacker ON corral_session (attacker_uuid);
+
+-- The commands of each session, in order.
+CREATE TABLE corral_command (
+    session_id BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    hash BIGINT NOT NULL,
+    input TEXT NOT NULL,
+    PRIMARY KEY (session_id, at, hash)
+) WITHOUT ROWID;
+
+-- Each file that was read: what it held, and what had to be passed over.
+CREATE TABLE corral_source (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    lines BIGINT NOT NULL,
+    events BIGINT NOT NULL,
+    skipped TEXT NOT NULL,
+    first_event_at BIGINT,
+    last_event_at BIGINT,
+    ingested_at BIGINT NOT NULL,
+    UNIQUE (kind, path, sha256)
+);
+
+-- Why two members are one group: the edges of a spanning forest a layer ('identity', 'campaign').
+CREATE TABLE corral_evidence (
+    layer TEXT NOT NULL,
+    a TEXT NOT NULL,
+    b TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    value TEXT NOT NULL,
+    bits DOUBLE,
+    committed_at BIGINT NOT NULL,
+    PRIMARY KEY (layer, a, b)
+) WITHOUT ROWID;
+CREATE INDEX corral_evidence_b ON corral_evidence (layer, b);
+
+-- What a person said: these two are the same, or are not.
+CREATE TABLE corral_constraint (
+    a TEXT NOT NULL,
+    b TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    note TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    PRIMARY KEY (a, b)
+) WITHOUT ROWID;
+
+-- Events that a commit announced, until the bus has them.
+CREATE TABLE corral_outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic TEXT NOT NULL,
+    type TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- What a plugin remembers.
+CREATE TABLE corral_state (
+    plugin TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (plugin, key)
+) WITHOUT ROWID;
+
+-- Ticks that changed something or failed.
+CREATE TABLE corral_tick (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    plugin TEXT NOT NULL,
+    version TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    duration_us BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    rows_read BIGINT NOT NULL,
+    changes TEXT NOT NULL,
+    problem TEXT
+);
+
+-- A view's version: it grows with each transaction that touches the view.
+CREATE TABLE corral_revision (
+    view TEXT NOT NULL PRIMARY KEY,
+    revision BIGINT NOT NULL
+) WITHOUT ROWID;

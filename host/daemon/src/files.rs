@@ -1,0 +1,106 @@
+//! Files that an operator names, opened through capabilities: a path reaches what lies in its folder,
+//! and a link that leads out of it is refused.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, File};
+
+/// A path and what went wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}{}", path.display(), hint(error))]
+pub struct FileError {
+    /// The path as it was named.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub error: io::Error,
+}
+
+impl FileError {
+    /// Whether there is no such file or folder.
+    pub fn is_missing(&self) -> bool {
+        self.error.kind() == io::ErrorKind::NotFound
+    }
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => " (check the path)",
+        io::ErrorKind::PermissionDenied => {
+            " (give this user read permission; a link that leads out of its folder is refused: name its target)"
+        }
+        _ => "",
+    }
+}
+
+/// A named path: a file, or a folder with what it holds.
+#[derive(Debug)]
+pub enum Opened {
+    /// A file.
+    File(File),
+    /// A folder.
+    Directory(Dir),
+}
+
+/// Opens what the operator named.
+///
+/// # Errors
+/// [`FileError`] with the path and a remedy.
+pub fn open(path: &Path) -> Result<Opened, FileError> {
+    let fail = |error| FileError { path: path.to_path_buf(), error };
+    let Some(name) = path.file_name() else {
+        // `/`, `.` or `..`: a folder that has no name in its parent.
+        return Dir::open_ambient_dir(path, ambient_authority())
+            .map(Opened::Directory)
+            .map_err(fail);
+    };
+    let parent =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = Dir::open_ambient_dir(parent, ambient_authority()).map_err(fail)?;
+    if folder.metadata(name).map_err(fail)?.is_dir() {
+        return folder.open_dir(name).map(Opened::Directory).map_err(fail);
+    }
+    folder.open(name).map(Opened::File).map_err(fail)
+}
+
+/// The folder that the operator named.
+///
+/// # Errors
+/// [`FileError`]; a file in its place is one too.
+pub fn open_directory(path: &Path) -> Result<Dir, FileError> {
+    match open(path)? {
+        Opened::Directory(directory) => Ok(directory),
+        Opened::File(_) => Err(FileError {
+            path: path.to_path_buf(),
+            error: io::Error::from(io::ErrorKind::NotADirectory),
+        }),
+    }
+}
+
+/// Makes the folder if need be and opens it.
+///
+/// # Errors
+/// [`FileError`].
+pub fn create_directory(path: &Path) -> Result<Dir, FileError> {
+    Dir::create_ambient_dir_all(path, ambient_authority())
+        .and_then(|()| Dir::open_ambient_dir(path, ambient_authority()))
+        .map_err(|error| FileError { path: path.to_path_buf(), error })
+}
+
+/// The whole text of the file that the operator named.
+///
+/// # Errors
+/// [`FileError`]; a folder in its place is one too.
+pub fn read_to_string(path: &Path) -> Result<String, FileError> {
+    let fail = |error| FileError { path: path.to_path_buf(), error };
+    match open(path)? {
+        Opened::Directory(_) => Err(fail(io::Error::from(io::ErrorKind::IsADirectory))),
+        Opened::File(mut file) => {
+            let mut text = String::new();
+            file.read_to_string(&mut text).map_err(fail)?;
+            Ok(text)
+        }
+    }
+}
