@@ -1,0 +1,289 @@
+//! A correlator's changes, written all together or not at all.
+//!
+//! Each change is guarded by what the snapshot said: an attacker that was free must still be free, an
+//! identity that was live must still be live. A guard that fails rolls everything back and says
+//! [`CommitError::Conflict`]; the tick then runs again on a fresh snapshot. The same transaction
+//! derives the identities' columns, bumps the views' versions and puts the events into the outbox.
+
+use std::collections::BTreeSet;
+
+use corral_kernels::{Frame, FrameError};
+use sqlx::SqliteConnection;
+
+use super::revision::{self, View};
+use super::{Store, StoreError, rollup};
+use crate::clock::Timestamp;
+
+mod evidence;
+mod groups;
+mod outbox;
+mod upsert;
+
+/// Which grouping a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Attackers in identities.
+    Identity,
+    /// Identities in campaigns.
+    Campaign,
+}
+
+/// One typed write, in bulk; see `wit/store.wit`. Frames are readings of the snapshot, so that rows
+/// can be named by index; whoever makes a change has checked that every index exists.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// New groups.
+    Form {
+        /// The grouping.
+        layer: Layer,
+        /// The member view.
+        members: Frame,
+        /// Its rows.
+        rows: Vec<u32>,
+        /// The new group of each, numbered from 0 in the order of the first row.
+        groups: Vec<u32>,
+    },
+    /// Members that join groups.
+    Link {
+        /// The grouping.
+        layer: Layer,
+        /// The member view.
+        members: Frame,
+        /// Its rows.
+        rows: Vec<u32>,
+        /// The group view.
+        groups: Frame,
+        /// The group of each.
+        targets: Vec<u32>,
+    },
+    /// Groups that become one.
+    Merge {
+        /// The grouping.
+        layer: Layer,
+        /// The group view.
+        groups: Frame,
+        /// Groups that point to another from now on.
+        losers: Vec<u32>,
+        /// The group that each points to.
+        winners: Vec<u32>,
+    },
+    /// Merged groups that come back.
+    Unmerge {
+        /// The grouping.
+        layer: Layer,
+        /// The group view.
+        groups: Frame,
+        /// Its rows.
+        rows: Vec<u32>,
+    },
+    /// Identities whose derived columns are stale.
+    Refresh {
+        /// The identities.
+        groups: Frame,
+        /// Its rows.
+        rows: Vec<u32>,
+    },
+    /// Why members are one group.
+    Explain {
+        /// The grouping.
+        layer: Layer,
+        /// The member view.
+        members: Frame,
+        /// Members whose old evidence goes.
+        scope: Vec<u32>,
+        /// Columns `a`, `b`, `reason`, `value`, perhaps `bits`.
+        edges: Frame,
+    },
+    /// States of (identity, primitive).
+    PutAttribution {
+        /// The rows.
+        rows: Frame,
+    },
+    /// Reused credentials, by key; lists and sums are derived.
+    PutReuse {
+        /// The rows.
+        rows: Frame,
+    },
+    /// The plugin's own rows.
+    PutState {
+        /// The rows.
+        rows: Frame,
+    },
+}
+
+/// Who commits, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Committer<'a> {
+    /// The plugin's name.
+    pub plugin: &'a str,
+    /// The time that the tick was told.
+    pub now: Timestamp,
+    /// The most bytes of one event's payload.
+    pub event_bytes_max: usize,
+}
+
+/// What a commit did: rows by verb.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Committed {
+    /// Groups formed.
+    pub formed: usize,
+    /// Members that joined a group, new or not.
+    pub linked: usize,
+    /// Groups merged.
+    pub merged: usize,
+    /// Groups that came back.
+    pub unmerged: usize,
+    /// Identities whose derived columns were refreshed on request.
+    pub refreshed: usize,
+    /// Edges of evidence written.
+    pub explained: usize,
+    /// Rows put.
+    pub put: usize,
+}
+
+impl Committed {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds another commit's counts.
+    pub fn add(&mut self, other: Self) {
+        self.formed += other.formed;
+        self.linked += other.linked;
+        self.merged += other.merged;
+        self.unmerged += other.unmerged;
+        self.refreshed += other.refreshed;
+        self.explained += other.explained;
+        self.put += other.put;
+    }
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else changed what the changes relied on.
+    #[error("{0} changed since it was read")]
+    Conflict(String),
+    /// A frame lacks a column that the change needs.
+    #[error("the changes do not fit")]
+    Invalid(#[from] FrameError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for CommitError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What the changes of one commit have gathered so far.
+#[derive(Debug, Default)]
+struct Effects {
+    committed: Committed,
+    views: BTreeSet<View>,
+    identities: BTreeSet<String>,
+    events: outbox::Events,
+}
+
+impl Store {
+    /// Writes `changes`, their events and what follows from them in one transaction.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing was written.
+    pub async fn commit(
+        &self,
+        texts: &corral_kernels::Interner,
+        changes: &[Change],
+        by: Committer<'_>,
+    ) -> Result<Committed, CommitError> {
+        if changes.is_empty() {
+            return Ok(Committed::default());
+        }
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut effects = Effects::default();
+        for change in changes {
+            apply(&mut transaction, texts, change, by, &mut effects).await?;
+        }
+        rollup::identities(&mut transaction, &effects.identities, by.now).await?;
+        let views: Vec<View> = effects.views.into_iter().collect();
+        revision::bump(&mut transaction, &views).await?;
+        effects.events.write(&mut transaction, by).await?;
+        transaction.commit().await?;
+        Ok(effects.committed)
+    }
+}
+
+async fn apply(
+    connection: &mut SqliteConnection,
+    texts: &corral_kernels::Interner,
+    change: &Change,
+    by: Committer<'_>,
+    effects: &mut Effects,
+) -> Result<(), CommitError> {
+    let mut writer = groups::Writer { connection, texts, now: by.now, effects };
+    match change {
+        Change::Form { layer, members, rows, groups } => {
+            writer.form(*layer, members, rows, groups).await
+        }
+        Change::Link { layer, members, rows, groups, targets } => {
+            writer.link(*layer, members, rows, groups, targets).await
+        }
+        Change::Merge { layer, groups, losers, winners } => {
+            writer.merge(*layer, groups, losers, winners).await
+        }
+        Change::Unmerge { layer, groups, rows } => writer.unmerge(*layer, groups, rows).await,
+        Change::Refresh { groups, rows } => {
+            effects.identities.extend(column(texts, groups, "uuid", rows)?);
+            effects.views.insert(View::Identities);
+            effects.committed.refreshed += rows.len();
+            Ok(())
+        }
+        Change::Explain { layer, members, scope, edges } => {
+            effects.committed.explained +=
+                evidence::replace(connection, texts, *layer, members, scope, edges, by.now).await?;
+            Ok(())
+        }
+        Change::PutAttribution { rows } => {
+            upsert::attribution(connection, texts, rows, by, effects).await
+        }
+        Change::PutReuse { rows } => upsert::reuse(connection, texts, rows, by, effects).await,
+        Change::PutState { rows } => upsert::state(connection, texts, rows, by, effects).await,
+    }
+}
+
+/// The texts of a text column at `rows`.
+fn column(
+    texts: &corral_kernels::Interner,
+    frame: &Frame,
+    name: &str,
+    rows: &[u32],
+) -> Result<Vec<String>, FrameError> {
+    let codes = frame.text(name)?;
+    let codes: Vec<u32> = rows
+        .iter()
+        .map(|&row| codes.get(row as usize).copied().unwrap_or(corral_kernels::ABSENT))
+        .collect();
+    Ok(texts.texts(&codes).iter().map(|text| text.to_string()).collect())
+}
+
+/// Runs `sql` with `rows` as one JSON array a time; gives the number of rows that it wrote.
+async fn write_rows(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    rows: &[serde_json::Value],
+    now: &str,
+) -> Result<u64, sqlx::Error> {
+    let mut written = 0;
+    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+        let rows = serde_json::to_string(chunk).unwrap_or_default();
+        written +=
+            sqlx::query(sql).bind(rows).bind(now).execute(&mut *connection).await?.rows_affected();
+    }
+    Ok(written)
+}
+
+/// Rows handed to one statement: the text stays within a few megabytes.
+const ROWS_PER_STATEMENT: usize = 10_000;

@@ -1,0 +1,249 @@
+//! Forming, linking, merging and unmerging, the same for identities and campaigns.
+
+use std::collections::BTreeMap;
+
+use corral_kernels::{Frame, Interner};
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::{CommitError, Effects, Layer, View, column, write_rows};
+use crate::clock::Timestamp;
+use crate::ids;
+use crate::store::encoding::datetime;
+
+/// The statements of one layer. `?1` is a JSON array of rows, `?2` the time.
+struct Statements {
+    insert: &'static str,
+    link: &'static str,
+    merge: &'static str,
+    unmerge: &'static str,
+    count: Option<&'static str>,
+}
+
+macro_rules! statements {
+    ($members:literal, $reference:literal, $groups:literal, $count:literal, $refresh:expr) => {
+        Statements {
+            insert: concat!(
+                "INSERT OR IGNORE INTO ",
+                $groups,
+                " (uuid, schema_version, first_seen_at, last_seen_at,
+                     created_at, updated_at, ",
+                $count,
+                ")
+                 SELECT value ->> 0, 1, ?2, ?2, ?2, ?2, value ->> 1 FROM json_each(?1)"
+            ),
+            link: concat!(
+                "UPDATE ",
+                $members,
+                " SET ",
+                $reference,
+                " = new.value ->> 1 FROM json_each(?1) AS new
+                 WHERE ",
+                $members,
+                ".uuid = new.value ->> 0 AND ",
+                $reference,
+                " IS NULL AND ?2 <> ''
+                 AND EXISTS (SELECT 1 FROM ",
+                $groups,
+                " g WHERE g.uuid = new.value ->> 1)"
+            ),
+            merge: concat!(
+                "UPDATE ",
+                $groups,
+                " SET merged_into_uuid = new.value ->> 1, updated_at = ?2
+                 FROM json_each(?1) AS new
+                 WHERE ",
+                $groups,
+                ".uuid = new.value ->> 0 AND merged_into_uuid IS NULL
+                 AND EXISTS (SELECT 1 FROM ",
+                $groups,
+                " w
+                     WHERE w.uuid = new.value ->> 1 AND w.merged_into_uuid IS NULL)"
+            ),
+            unmerge: concat!(
+                "UPDATE ",
+                $groups,
+                " SET merged_into_uuid = NULL, updated_at = ?2
+                 FROM json_each(?1) AS new
+                 WHERE ",
+                $groups,
+                ".uuid = new.value ->> 0 AND merged_into_uuid = new.value ->> 1"
+            ),
+            count: $refresh,
+        }
+    };
+}
+
+const IDENTITY: Statements =
+    statements!("attackers", "identity_id", "attacker_identities", "observation_count", None);
+const CAMPAIGN: Statements = statements!(
+    "attacker_identities",
+    "campaign_id",
+    "campaigns",
+    "identity_count",
+    Some(
+        "UPDATE campaigns SET updated_at = ?2, identity_count =
+             (SELECT COUNT(*) FROM attacker_identities i WHERE i.campaign_id = campaigns.uuid
+              AND i.merged_into_uuid IS NULL)
+         WHERE uuid IN (SELECT value FROM json_each(?1))"
+    )
+);
+
+impl Layer {
+    fn statements(self) -> &'static Statements {
+        match self {
+            Self::Identity => &IDENTITY,
+            Self::Campaign => &CAMPAIGN,
+        }
+    }
+
+    fn id(self, smallest_member: &str) -> String {
+        match self {
+            Self::Identity => ids::identity(smallest_member),
+            Self::Campaign => ids::campaign(smallest_member),
+        }
+    }
+
+    fn views(self) -> [View; 2] {
+        match self {
+            Self::Identity => [View::Attackers, View::Identities],
+            Self::Campaign => [View::Identities, View::Campaigns],
+        }
+    }
+}
+
+/// One commit's hand on the database.
+pub(super) struct Writer<'a> {
+    pub(super) connection: &'a mut SqliteConnection,
+    pub(super) texts: &'a Interner,
+    pub(super) now: Timestamp,
+    pub(super) effects: &'a mut Effects,
+}
+
+impl Writer<'_> {
+    /// New groups of members that have none.
+    pub(super) async fn form(
+        &mut self,
+        layer: Layer,
+        members: &Frame,
+        rows: &[u32],
+        groups: &[u32],
+    ) -> Result<(), CommitError> {
+        let members = column(self.texts, members, "uuid", rows)?;
+        let mut formed: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for (member, group) in members.into_iter().zip(groups) {
+            formed.entry(*group).or_default().push(member);
+        }
+        let formed: Vec<(String, Vec<String>)> = formed
+            .into_values()
+            .filter_map(|members| Some((layer.id(members.iter().min()?), members)))
+            .collect();
+        let inserts: Vec<_> =
+            formed.iter().map(|(group, members)| json!([group, members.len()])).collect();
+        let now = datetime(self.now);
+        write_rows(self.connection, layer.statements().insert, &inserts, &now).await?;
+        let links: Vec<_> = formed
+            .iter()
+            .flat_map(|(group, members)| {
+                members.iter().map(move |member| (member.clone(), group.clone()))
+            })
+            .collect();
+        self.join(layer, &links).await?;
+        self.effects.committed.formed += formed.len();
+        for (group, members) in &formed {
+            self.effects.events.formed(layer, group, members);
+        }
+        Ok(())
+    }
+
+    /// Members that join groups.
+    pub(super) async fn link(
+        &mut self,
+        layer: Layer,
+        members: &Frame,
+        rows: &[u32],
+        groups: &Frame,
+        targets: &[u32],
+    ) -> Result<(), CommitError> {
+        let members = column(self.texts, members, "uuid", rows)?;
+        let groups = column(self.texts, groups, "uuid", targets)?;
+        let links: Vec<(String, String)> = members.into_iter().zip(groups).collect();
+        self.join(layer, &links).await?;
+        for (member, group) in &links {
+            self.effects.events.linked(layer, group, member);
+        }
+        Ok(())
+    }
+
+    async fn join(&mut self, layer: Layer, links: &[(String, String)]) -> Result<(), CommitError> {
+        let rows: Vec<_> = links.iter().map(|(member, group)| json!([member, group])).collect();
+        let now = datetime(self.now);
+        let written = write_rows(self.connection, layer.statements().link, &rows, &now).await?;
+        guard(written, links.len(), "an attacker or identity that was free")?;
+        self.effects.committed.linked += links.len();
+        self.touch(layer, links.iter().map(|(_, group)| group.clone())).await
+    }
+
+    /// Groups that point to a winner from now on. Written one after another, because a winner of one
+    /// merge may be the loser of a later one.
+    pub(super) async fn merge(
+        &mut self,
+        layer: Layer,
+        groups: &Frame,
+        losers: &[u32],
+        winners: &[u32],
+    ) -> Result<(), CommitError> {
+        let losers = column(self.texts, groups, "uuid", losers)?;
+        let winners = column(self.texts, groups, "uuid", winners)?;
+        let now = datetime(self.now);
+        for (loser, winner) in losers.iter().zip(&winners) {
+            let row = [json!([loser, winner])];
+            let written = write_rows(self.connection, layer.statements().merge, &row, &now).await?;
+            guard(written, 1, "a group that was live")?;
+            self.effects.events.merged(layer, winner, loser);
+        }
+        self.effects.committed.merged += losers.len();
+        self.touch(layer, losers.into_iter().chain(winners)).await
+    }
+
+    /// Merged groups that come back.
+    pub(super) async fn unmerge(
+        &mut self,
+        layer: Layer,
+        groups: &Frame,
+        rows: &[u32],
+    ) -> Result<(), CommitError> {
+        let back = column(self.texts, groups, "uuid", rows)?;
+        let former = column(self.texts, groups, "merged_into", rows)?;
+        let pairs: Vec<_> =
+            back.iter().zip(&former).map(|(back, former)| json!([back, former])).collect();
+        let now = datetime(self.now);
+        let written = write_rows(self.connection, layer.statements().unmerge, &pairs, &now).await?;
+        guard(written, pairs.len(), "a group that was merged")?;
+        for (back, former) in back.iter().zip(&former) {
+            self.effects.events.unmerged(layer, back, former);
+        }
+        self.effects.committed.unmerged += back.len();
+        self.touch(layer, back.into_iter().chain(former)).await
+    }
+
+    /// Notes what has to be derived again and which views grew a version.
+    async fn touch(
+        &mut self,
+        layer: Layer,
+        groups: impl Iterator<Item = String>,
+    ) -> Result<(), CommitError> {
+        self.effects.views.extend(layer.views());
+        let Some(count) = layer.statements().count else {
+            self.effects.identities.extend(groups);
+            return Ok(());
+        };
+        let groups: Vec<_> = groups.map(serde_json::Value::from).collect();
+        write_rows(self.connection, count, &groups, &datetime(self.now)).await?;
+        Ok(())
+    }
+}
+
+fn guard(written: u64, expected: usize, what: &str) -> Result<(), CommitError> {
+    if written == expected as u64 { Ok(()) } else { Err(CommitError::Conflict(what.to_owned())) }
+}

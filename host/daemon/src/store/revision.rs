@@ -1,0 +1,107 @@
+//! Each view's version: a counter that every transaction bumps for the views it touches.
+
+use sqlx::SqliteConnection;
+
+use super::{Store, StoreError};
+
+/// What can be read; the contract's `view`, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum View {
+    /// One row a source address.
+    Attackers,
+    /// What is known of each attacker.
+    Features,
+    /// Groups of attackers.
+    Identities,
+    /// Groups of identities.
+    Campaigns,
+    /// Behaviour samples.
+    Behaviour,
+    /// The state of each (identity, primitive).
+    Attribution,
+    /// Credentials on targets.
+    Credentials,
+    /// Credentials that came back.
+    Reuse,
+    /// ATT&CK tactics per sensor.
+    Phases,
+    /// What a person said.
+    Constraints,
+    /// A plugin's own rows.
+    State,
+}
+
+impl View {
+    /// Every view.
+    pub const ALL: [Self; 11] = [
+        Self::Attackers,
+        Self::Features,
+        Self::Identities,
+        Self::Campaigns,
+        Self::Behaviour,
+        Self::Attribution,
+        Self::Credentials,
+        Self::Reuse,
+        Self::Phases,
+        Self::Constraints,
+        Self::State,
+    ];
+
+    /// Its name in the contract and in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Attackers => "attackers",
+            Self::Features => "features",
+            Self::Identities => "identities",
+            Self::Campaigns => "campaigns",
+            Self::Behaviour => "behaviour",
+            Self::Attribution => "attribution",
+            Self::Credentials => "credentials",
+            Self::Reuse => "reuse",
+            Self::Phases => "phases",
+            Self::Constraints => "constraints",
+            Self::State => "state",
+        }
+    }
+}
+
+/// Bumps the versions of `views`, in the caller's transaction.
+pub(super) async fn bump(
+    connection: &mut SqliteConnection,
+    views: &[View],
+) -> Result<(), StoreError> {
+    for view in views {
+        sqlx::query(
+            "INSERT INTO corral_revision (view, revision) VALUES (?, 1)
+             ON CONFLICT (view) DO UPDATE SET revision = revision + 1",
+        )
+        .bind(view.name())
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The version of `view`; 0 if nothing was ever written.
+pub(super) async fn current(
+    connection: &mut SqliteConnection,
+    view: View,
+) -> Result<u64, StoreError> {
+    let revision: Option<i64> =
+        sqlx::query_scalar("SELECT revision FROM corral_revision WHERE view = ?")
+            .bind(view.name())
+            .fetch_optional(connection)
+            .await?;
+    Ok(revision.and_then(|revision| u64::try_from(revision).ok()).unwrap_or(0))
+}
+
+impl Store {
+    /// The version of `view` as last committed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn revision(&self, view: View) -> Result<u64, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        current(&mut connection, view).await
+    }
+}
