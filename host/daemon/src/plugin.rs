@@ -1,0 +1,122 @@
+//! The plugin host: components in a sandbox, a fresh instance for every tick.
+//!
+//! A component sees our interfaces and nothing else. [`load`] turns bytes into a [`Plugin`]: validate,
+//! compile, link, probe. [`tick`] runs one: a new `wasmtime::Store` with its limits, a call, and a
+//! commit if the call returned well; whatever happens inside ends with the Store. The imports live
+//! in one file each, named after their interface: [`frames`], [`kernels`], [`storage`], [`log`].
+//! Guests run on a runtime of their own, so that one that spins cannot keep the daemon from its timers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use corral_kernels::Interner;
+use wasmtime::component::{Linker, ResourceTable};
+
+use crate::clock::Clock;
+use crate::config::{Config, Limits};
+use crate::pool::{Pool, PoolError};
+use crate::store::Store;
+
+mod bindings;
+pub mod catalog;
+mod engine;
+mod frames;
+mod guest;
+mod kernels;
+pub mod load;
+mod log;
+mod storage;
+pub mod tick;
+
+pub use load::{Description, LoadError, Plugin};
+pub use tick::{Reason, TickError, Ticked, Wake};
+
+use guest::Guest;
+
+/// What all plugins share: engine, linker, pool, database and the table of texts.
+pub struct Host {
+    engine: engine::Engine,
+    linker: Linker<Guest>,
+    pool: Pool,
+    store: Store,
+    texts: Arc<Interner>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Host").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// Why the host did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The engine or the linker.
+    #[error("start the plugin engine")]
+    Engine(#[source] wasmtime::Error),
+    /// The pool.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The guests' runtime.
+    #[error("start the guests' runtime")]
+    Runtime(#[source] std::io::Error),
+}
+
+/// Where a component came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It is part of this binary.
+    Embedded,
+    /// A file that the operator named.
+    File(PathBuf),
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Embedded => formatter.write_str("built in"),
+            Self::File(path) => write!(formatter, "{}", path.display()),
+        }
+    }
+}
+
+impl Host {
+    /// Starts engine, pool and the guests' runtime.
+    ///
+    /// # Errors
+    /// [`HostError`].
+    pub fn start(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Result<Self, HostError> {
+        let engine = engine::Engine::start(&config.limits)?;
+        let mut linker = Linker::new(engine.wasm());
+        bindings::add_to_linker(&mut linker).map_err(HostError::Engine)?;
+        Ok(Self {
+            engine,
+            linker,
+            pool: Pool::start(&config.pool)?,
+            store,
+            texts: Arc::new(Interner::new(config.store.text_bytes_max)),
+            limits: config.limits.clone(),
+            clock,
+        })
+    }
+
+    /// A Store for one call: its limits set, its budget full.
+    fn guest_store(&self, plugin: Option<&Plugin>) -> wasmtime::Store<Guest> {
+        let guest = Guest {
+            table: ResourceTable::new(),
+            name: plugin.map_or_else(String::new, |plugin| plugin.description().name.clone()),
+            asked: plugin.map(|plugin| plugin.description().clone()),
+            limits: self.limits.clone(),
+            used: guest::Used::default(),
+            memory: engine::memory_limits(&self.limits),
+            pool: self.pool.clone(),
+            store: self.store.clone(),
+            snapshot: None,
+            texts: self.texts.clone(),
+            changes: None,
+        };
+        self.engine.new_store(guest, &self.limits)
+    }
+}

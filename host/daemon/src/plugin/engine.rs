@@ -1,0 +1,139 @@
+//! The wasmtime engine, its epochs, and the runtime that guests run on.
+
+use std::time::Duration;
+
+use wasmtime::{
+    Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreLimits,
+    StoreLimitsBuilder, UpdateDeadline,
+};
+
+use super::HostError;
+use super::guest::Guest;
+use crate::config::Limits;
+
+/// How often a running guest is looked at: its budget counts these, and it yields at each.
+const EPOCH: Duration = Duration::from_millis(5);
+/// Instances alive at one time: every correlator, its shadow, and room.
+const INSTANCES_MAX: u32 = 32;
+
+/// The engine. Dropping it ends the epochs and the guests' runtime.
+pub(super) struct Engine {
+    wasm: wasmtime::Engine,
+    guests: Option<tokio::runtime::Runtime>,
+}
+
+impl Engine {
+    pub(super) fn start(limits: &Limits) -> Result<Self, HostError> {
+        let mut config = Config::new();
+        config
+            .wasm_component_model(true)
+            .epoch_interruption(true)
+            .concurrency_support(false)
+            .max_wasm_stack(limits.stack_bytes_max)
+            .async_stack_size(limits.stack_bytes_max + (512 << 10))
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(limits)));
+        let wasm = wasmtime::Engine::new(&config).map_err(HostError::Engine)?;
+        let weak = wasm.weak();
+        std::thread::Builder::new()
+            .name("guest-epochs".to_owned())
+            .spawn(move || {
+                while let Some(engine) = weak.upgrade() {
+                    engine.increment_epoch();
+                    drop(engine);
+                    std::thread::sleep(EPOCH);
+                }
+            })
+            .map_err(HostError::Runtime)?;
+        let guests = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("guest")
+            .enable_all()
+            .build()
+            .map_err(HostError::Runtime)?;
+        Ok(Self { wasm, guests: Some(guests) })
+    }
+
+    pub(super) fn wasm(&self) -> &wasmtime::Engine {
+        &self.wasm
+    }
+
+    /// Runs a guest's future on the guests' runtime; dropping the handle stops it.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<AbortOnDrop<T>> {
+        self.guests.as_ref().map(|guests| AbortOnDrop(guests.spawn(future)))
+    }
+
+    /// A Store whose guest is looked at every epoch: it pays from its budget and yields.
+    pub(super) fn new_store(&self, guest: Guest, limits: &Limits) -> Store<Guest> {
+        let mut store = Store::new(&self.wasm, guest);
+        store.limiter(|guest| &mut guest.memory);
+        let milliseconds = limits.guest_milliseconds;
+        let epoch = u64::try_from(EPOCH.as_millis()).unwrap_or(1);
+        store.epoch_deadline_callback(move |mut context| {
+            // Time spent waiting in the host passes epochs too, but is seen here as one.
+            let used = &mut context.data_mut().used;
+            used.guest_epochs += 1;
+            if used.guest_epochs.saturating_mul(epoch) > milliseconds {
+                return Err(wasmtime::Error::msg(format!(
+                    "spent more than limits.guest-milliseconds = {milliseconds}"
+                )));
+            }
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store.set_epoch_deadline(1);
+        store
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A runtime must not be dropped where it would block an async context.
+        if let Some(guests) = self.guests.take() {
+            guests.shutdown_background();
+        }
+    }
+}
+
+/// A spawned task that ends with whoever waits for it.
+pub(super) struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> AbortOnDrop<T> {
+    pub(super) async fn join(mut self) -> Result<T, tokio::task::JoinError> {
+        (&mut self.0).await
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The limits that wasmtime enforces for one Store.
+pub(super) fn memory_limits(limits: &Limits) -> StoreLimits {
+    StoreLimitsBuilder::new()
+        .memory_size(limits.memory_bytes_max)
+        .table_elements(limits.table_elements_max)
+        .memories(4)
+        .tables(8)
+        .instances(16)
+        .trap_on_grow_failure(true)
+        .build()
+}
+
+fn pooling(limits: &Limits) -> PoolingAllocationConfig {
+    let mut pooling = PoolingAllocationConfig::default();
+    pooling
+        .total_component_instances(INSTANCES_MAX)
+        .total_core_instances(INSTANCES_MAX * 4)
+        .total_memories(INSTANCES_MAX * 2)
+        .total_tables(INSTANCES_MAX * 4)
+        .total_stacks(INSTANCES_MAX)
+        .max_memory_size(limits.memory_bytes_max)
+        .table_elements(limits.table_elements_max)
+        // Kept resident between ticks: the pages that every tick touches anyway.
+        .linear_memory_keep_resident(1 << 20);
+    pooling
+}

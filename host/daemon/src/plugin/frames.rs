@@ -1,0 +1,266 @@
+//! The import `frames`: a guest's handles on tables that live in the host.
+//!
+//! Every number here comes from a stranger: ranges, lengths and rows are checked before anything is
+//! allocated for them.
+
+use corral_kernels::{Column, ColumnType, Frame, FrameError};
+use wasmtime::component::Resource;
+
+use super::bindings::{Problem, frames as wit};
+use super::guest::{FrameHandle, Guest};
+
+/// A frame that a guest is building.
+#[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Building {
+    rows: usize,
+    columns: Vec<(String, Column)>,
+}
+
+/// Texts that one call may ask for; more are asked for in pieces.
+const TEXTS_MAX: usize = 1_000_000;
+
+/// An answer with a problem in it, or a trap.
+type Answer<T> = wasmtime::Result<Result<T, Problem>>;
+
+impl From<FrameError> for Problem {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::NoColumn { .. } => Self::NotFound(error.to_string()),
+            _ => Self::Invalid(error.to_string()),
+        }
+    }
+}
+
+pub(super) fn kind(kind: ColumnType) -> wit::ColumnType {
+    match kind {
+        ColumnType::Uint32 => wit::ColumnType::Uint32,
+        ColumnType::Uint64 => wit::ColumnType::Uint64,
+        ColumnType::Int64 => wit::ColumnType::Int64,
+        ColumnType::Float64 => wit::ColumnType::Float64,
+        ColumnType::Text => wit::ColumnType::Text,
+    }
+}
+
+impl Guest {
+    /// Gives the guest a handle on a frame, within its allowance.
+    pub(super) fn hold(&mut self, frame: FrameHandle) -> Answer<Resource<FrameHandle>> {
+        if self.used.frames >= self.limits.frames_max {
+            let limit = self.limits.frames_max;
+            return Ok(Err(Problem::Limit(format!(
+                "limits.frames-max = {limit} frames at one time (drop some, or raise it)"
+            ))));
+        }
+        self.used.frames += 1;
+        Ok(Ok(self.table.push(frame)?))
+    }
+
+    fn read<T: Clone>(
+        &self,
+        this: &Resource<FrameHandle>,
+        (start, count): (u32, u32),
+        column: impl FnOnce(&Frame) -> Result<&[T], FrameError>,
+    ) -> Answer<Vec<T>> {
+        let values = match column(&self.table.get(this)?.frame) {
+            Ok(values) => values,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let range = (start as usize)..(start as usize).saturating_add(count as usize);
+        Ok(values.get(range).map(<[T]>::to_vec).ok_or_else(|| {
+            let rows = values.len();
+            Problem::Invalid(format!("rows {start} to {start} + {count} of a frame of {rows}"))
+        }))
+    }
+
+    fn add(&mut self, this: &Resource<Building>, name: String, column: Column) -> Answer<()> {
+        let building = self.table.get_mut(this)?;
+        if column.len() != building.rows {
+            let (rows, values) = (building.rows, column.len());
+            return Ok(Err(Problem::Invalid(format!(
+                "column '{name}' has {values} values for {rows} rows"
+            ))));
+        }
+        // As many columns as any view or kernel has, several times over.
+        if building.columns.len() >= 64 {
+            return Ok(Err(Problem::Limit("64 columns a frame".to_owned())));
+        }
+        building.columns.push((name, column));
+        Ok(Ok(()))
+    }
+}
+
+impl wit::Host for Guest {
+    fn texts(&mut self, codes: Vec<u32>) -> Answer<Vec<String>> {
+        if codes.len() > TEXTS_MAX {
+            return Ok(Err(Problem::Limit(format!("{TEXTS_MAX} texts a call"))));
+        }
+        Ok(Ok(self.texts.texts(&codes).iter().map(|text| text.to_string()).collect()))
+    }
+
+    fn codes(&mut self, texts: Vec<String>) -> Answer<Vec<u32>> {
+        let new = texts.iter().filter(|text| self.texts.lookup(text).is_none());
+        self.used.text_bytes =
+            new.fold(self.used.text_bytes, |sum, text| sum.saturating_add(text.len()));
+        if self.used.text_bytes > self.limits.text_bytes_max {
+            let limit = self.limits.text_bytes_max;
+            return Ok(Err(Problem::Limit(format!(
+                "limits.text-bytes-max = {limit} bytes of new text"
+            ))));
+        }
+        Ok(self
+            .texts
+            .codes(texts.iter().map(String::as_str))
+            .map_err(|full| Problem::Limit(full.to_string())))
+    }
+}
+
+impl wit::HostFrame for Guest {
+    fn rows(&mut self, this: Resource<FrameHandle>) -> wasmtime::Result<u32> {
+        Ok(u32::try_from(self.table.get(&this)?.frame.rows())?)
+    }
+
+    fn columns(&mut self, this: Resource<FrameHandle>) -> wasmtime::Result<Vec<wit::Column>> {
+        let columns = self.table.get(&this)?.frame.columns();
+        Ok(columns
+            .map(|(name, column)| wit::Column { name: name.to_owned(), kind: kind(column.kind()) })
+            .collect())
+    }
+
+    fn read_u32(
+        &mut self,
+        this: Resource<FrameHandle>,
+        column: String,
+        start: u32,
+        count: u32,
+    ) -> Answer<Vec<u32>> {
+        self.read(&this, (start, count), |frame| match frame.column(&column)? {
+            Column::Text(codes) => Ok(codes),
+            _ => frame.uint32(&column),
+        })
+    }
+
+    fn read_u64(
+        &mut self,
+        this: Resource<FrameHandle>,
+        column: String,
+        start: u32,
+        count: u32,
+    ) -> Answer<Vec<u64>> {
+        self.read(&this, (start, count), |frame| frame.uint64(&column))
+    }
+
+    fn read_s64(
+        &mut self,
+        this: Resource<FrameHandle>,
+        column: String,
+        start: u32,
+        count: u32,
+    ) -> Answer<Vec<i64>> {
+        self.read(&this, (start, count), |frame| frame.int64(&column))
+    }
+
+    fn read_f64(
+        &mut self,
+        this: Resource<FrameHandle>,
+        column: String,
+        start: u32,
+        count: u32,
+    ) -> Answer<Vec<f64>> {
+        self.read(&this, (start, count), |frame| frame.float64(&column))
+    }
+
+    fn select(
+        &mut self,
+        this: Resource<FrameHandle>,
+        columns: Vec<String>,
+    ) -> Answer<Resource<FrameHandle>> {
+        let FrameHandle { frame, view } = self.table.get(&this)?.clone();
+        match frame.select(&columns) {
+            Ok(frame) => self.hold(FrameHandle { frame, view }),
+            Err(error) => Ok(Err(error.into())),
+        }
+    }
+
+    fn take(
+        &mut self,
+        this: Resource<FrameHandle>,
+        rows: Vec<u32>,
+    ) -> Answer<Resource<FrameHandle>> {
+        if let Err(problem) = self.may_build(rows.len()) {
+            return Ok(Err(problem));
+        }
+        match self.table.get(&this)?.frame.take(&rows) {
+            Ok(frame) => self.hold(FrameHandle { frame, view: None }),
+            Err(error) => Ok(Err(error.into())),
+        }
+    }
+
+    fn drop(&mut self, this: Resource<FrameHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        self.used.frames = self.used.frames.saturating_sub(1);
+        Ok(())
+    }
+}
+
+impl wit::HostFrameBuilder for Guest {
+    fn new(&mut self, rows: u32) -> wasmtime::Result<Resource<Building>> {
+        // A constructor cannot answer with a problem, so hoarding builders is a trap.
+        self.used.builders += 1;
+        if self.used.builders > self.limits.frames_max {
+            let limit = self.limits.frames_max;
+            return Err(wasmtime::Error::msg(format!(
+                "builds more than limits.frames-max = {limit} frames at one time"
+            )));
+        }
+        Ok(self.table.push(Building { rows: rows as usize, columns: Vec::new() })?)
+    }
+
+    fn add_u32(&mut self, this: Resource<Building>, name: String, values: Vec<u32>) -> Answer<()> {
+        self.add(&this, name, values.into())
+    }
+
+    fn add_u64(&mut self, this: Resource<Building>, name: String, values: Vec<u64>) -> Answer<()> {
+        self.add(&this, name, values.into())
+    }
+
+    fn add_s64(&mut self, this: Resource<Building>, name: String, values: Vec<i64>) -> Answer<()> {
+        self.add(&this, name, values.into())
+    }
+
+    fn add_f64(&mut self, this: Resource<Building>, name: String, values: Vec<f64>) -> Answer<()> {
+        self.add(&this, name, values.into())
+    }
+
+    fn add_text(&mut self, this: Resource<Building>, name: String, codes: Vec<u32>) -> Answer<()> {
+        self.add(&this, name, Column::text(codes))
+    }
+
+    fn finish(&mut self, builder: Resource<Building>) -> Answer<Resource<FrameHandle>> {
+        let Building { rows, columns } = self.table.delete(builder)?;
+        self.used.builders = self.used.builders.saturating_sub(1);
+        if let Err(problem) = self.may_build(rows) {
+            return Ok(Err(problem));
+        }
+        match Frame::new(rows, columns) {
+            Ok(frame) => self.hold(FrameHandle { frame, view: None }),
+            Err(error) => Ok(Err(error.into())),
+        }
+    }
+
+    fn drop(&mut self, this: Resource<Building>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        self.used.builders = self.used.builders.saturating_sub(1);
+        Ok(())
+    }
+}
+
+impl Guest {
+    fn may_build(&self, rows: usize) -> Result<(), Problem> {
+        let limit = self.limits.frame_rows_max;
+        if rows <= limit {
+            Ok(())
+        } else {
+            Err(Problem::Limit(format!("limits.frame-rows-max = {limit}")))
+        }
+    }
+}

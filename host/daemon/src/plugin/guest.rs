@@ -1,0 +1,73 @@
+//! What the host keeps of a guest while it runs: its handles, its snapshot, its changes, and what it
+//! has used of its limits.
+
+use std::sync::Arc;
+
+use corral_kernels::{Frame, Interner};
+use wasmtime::StoreLimits;
+use wasmtime::component::ResourceTable;
+
+use super::bindings::Problem;
+use super::load::Description;
+use crate::config::Limits;
+use crate::pool::Pool;
+use crate::store::Store;
+use crate::store::commit::Change;
+use crate::store::revision::View;
+use crate::store::snapshot::Snapshot;
+
+/// The data of a guest's `wasmtime::Store`.
+pub(super) struct Guest {
+    pub(super) table: ResourceTable,
+    pub(super) name: String,
+    /// What the plugin asked for when it was probed; nothing while it is being probed.
+    pub(super) asked: Option<Description>,
+    pub(super) limits: Limits,
+    pub(super) used: Used,
+    pub(super) memory: StoreLimits,
+    pub(super) pool: Pool,
+    pub(super) store: Store,
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) texts: Arc<Interner>,
+    pub(super) changes: Option<Vec<Change>>,
+}
+
+/// What a guest has used so far.
+#[derive(Debug, Default)]
+pub(super) struct Used {
+    pub(super) guest_epochs: u64,
+    pub(super) frames: usize,
+    pub(super) builders: usize,
+    pub(super) text_bytes: usize,
+    pub(super) kernel_calls: usize,
+    pub(super) log_bytes: usize,
+    pub(super) rows_read: usize,
+}
+
+/// A frame that a guest holds, and the view it is a reading of, if it is one row for row.
+#[derive(Clone, Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct FrameHandle {
+    pub(super) frame: Frame,
+    pub(super) view: Option<View>,
+}
+
+impl Guest {
+    /// Whether the plugin's description names this. Nothing may be used that it did not ask for.
+    pub(super) fn granted(
+        &self,
+        what: &str,
+        name: &str,
+        asked: impl Fn(&Description) -> &[String],
+    ) -> Result<(), Problem> {
+        let granted =
+            self.asked.as_ref().is_some_and(|asked_for| asked(asked_for).iter().any(|x| x == name));
+        if granted {
+            return Ok(());
+        }
+        Err(Problem::Refused(format!(
+            "{what} '{name}': plugin '{}' does not ask for it in describe",
+            self.name
+        )))
+    }
+}

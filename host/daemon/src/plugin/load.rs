@@ -1,0 +1,245 @@
+//! From bytes to a plugin: validate, compile, link, probe.
+//!
+//! Every stage can fail, and then there is no plugin; nothing else happens. A component that imports
+//! anything but our interfaces is refused with all offending imports named, one that speaks another
+//! version of the contract with both versions.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::bindings::{Plugin as Bindings, PluginPre, correlator};
+use super::guest::Guest;
+use super::{Host, Source};
+
+/// The contract's package, and the version of it that this host speaks.
+const PACKAGE: &str = "corral:correlator/";
+const VERSION: &str = "0.1.0";
+
+/// What a plugin says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Its author's version.
+    pub version: String,
+    /// One sentence.
+    pub summary: String,
+    /// Bus topics that wake it.
+    pub wakes: Vec<String>,
+    /// Seconds between wakes when the bus says nothing.
+    pub poll_seconds: u32,
+    /// Views it reads.
+    pub reads: Vec<String>,
+    /// Changes it commits.
+    pub writes: Vec<String>,
+    /// Kernels it runs.
+    pub kernels: Vec<String>,
+    /// Settings with their defaults.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting that a plugin understands.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// What it is when the operator says nothing.
+    pub default: String,
+    /// One sentence.
+    pub summary: String,
+}
+
+impl From<correlator::Description> for Description {
+    fn from(from: correlator::Description) -> Self {
+        let setting = |setting: correlator::Setting| Setting {
+            name: setting.name,
+            default: setting.default,
+            summary: setting.summary,
+        };
+        Self {
+            name: from.name,
+            version: from.version,
+            summary: from.summary,
+            wakes: from.wakes,
+            poll_seconds: from.poll_seconds,
+            reads: from.reads,
+            writes: from.writes,
+            kernels: from.kernels,
+            settings: from.settings.into_iter().map(setting).collect(),
+        }
+    }
+}
+
+/// A loaded component, ready for ticks. Cloning shares the code.
+#[derive(Clone)]
+pub struct Plugin(Arc<Loaded>);
+
+struct Loaded {
+    source: Source,
+    digest: String,
+    description: Description,
+    code: PluginPre<Guest>,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_tuple("Plugin")
+            .field(&self.0.description.name)
+            .field(&self.0.digest)
+            .finish()
+    }
+}
+
+impl Plugin {
+    /// What it says of itself.
+    pub fn description(&self) -> &Description {
+        &self.0.description
+    }
+
+    /// The SHA-256 of the component, in hex.
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// Where the component came from.
+    pub fn source(&self) -> &Source {
+        &self.0.source
+    }
+
+    pub(super) fn code(&self) -> &PluginPre<Guest> {
+        &self.0.code
+    }
+}
+
+/// Why a component did not become a plugin.
+#[derive(Debug, thiserror::Error)]
+#[error("{source_name}: {reason}")]
+pub struct LoadError {
+    /// The file, or "built in".
+    pub source_name: String,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// What is wrong with a component.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// Larger than the limit.
+    #[error("{bytes} bytes are more than limits.component-bytes-max = {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(std::io::Error),
+    /// No component at all.
+    #[error(
+        "no WebAssembly component: {0:#} (build it with `cargo xtask plugins`, or wit-component)"
+    )]
+    NoComponent(wasmtime::Error),
+    /// Other imports than ours.
+    #[error("imports what no plugin may have: {} (a plugin sees only {PACKAGE}*@{VERSION})", .0.join(", "))]
+    Imports(Vec<String>),
+    /// Another version of our contract.
+    #[error(
+        "speaks {theirs}, this host speaks {PACKAGE}*@{VERSION} (rebuild it with this version's SDK)"
+    )]
+    Version {
+        /// What it imports or exports.
+        theirs: String,
+    },
+    /// It does not export what a plugin exports, or in other types.
+    #[error("does not fit the contract: {0:#}")]
+    Shape(wasmtime::Error),
+    /// `describe` failed.
+    #[error("describe failed: {0}")]
+    Probe(String),
+    /// `describe` says something that cannot be.
+    #[error("describe: {0}")]
+    Description(String),
+}
+
+impl Host {
+    /// Makes a plugin of a component's bytes.
+    ///
+    /// # Errors
+    /// [`LoadError`], naming the component and what is wrong with it.
+    pub async fn load(&self, source: Source, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        let named = |reason| LoadError { source_name: source.to_string(), reason };
+        let code = self.compile(bytes).map_err(named)?;
+        let description = self.probe(&code).await.map_err(named)?;
+        check(&description).map_err(|what| named(Reason::Description(what)))?;
+        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Plugin(Arc::new(Loaded { source, digest, description, code })))
+    }
+
+    fn compile(&self, bytes: &[u8]) -> Result<PluginPre<Guest>, Reason> {
+        let (size, limit) = (bytes.len() as u64, self.limits.component_bytes_max);
+        if size > limit {
+            return Err(Reason::TooLarge { bytes: size, limit });
+        }
+        let engine = self.engine.wasm();
+        let component = Component::new(engine, bytes).map_err(Reason::NoComponent)?;
+        let shape = component.component_type();
+        let names: Vec<String> = shape
+            .imports(engine)
+            .map(|(name, _)| name.to_owned())
+            .chain(
+                shape
+                    .exports(engine)
+                    .map(|(name, _)| name.to_owned())
+                    .filter(|name| name.starts_with(PACKAGE)),
+            )
+            .collect();
+        let foreign: Vec<String> =
+            names.iter().filter(|name| !name.starts_with(PACKAGE)).cloned().collect();
+        if !foreign.is_empty() {
+            return Err(Reason::Imports(foreign));
+        }
+        let other =
+            |name: &&String| name.rsplit_once('@').map(|(_, version)| version) != Some(VERSION);
+        if let Some(theirs) = names.iter().find(other) {
+            return Err(Reason::Version { theirs: theirs.clone() });
+        }
+        self.linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(Reason::Shape)
+    }
+
+    /// Asks the component what it is. It gets no view, no kernel and no commit meanwhile.
+    async fn probe(&self, code: &PluginPre<Guest>) -> Result<Description, Reason> {
+        let failed = |error: wasmtime::Error| Reason::Probe(super::tick::describe_trap(&error));
+        let (code, mut store) = (code.clone(), self.guest_store(None));
+        let probe = async move {
+            let bindings: Bindings = code.instantiate_async(&mut store).await?;
+            bindings.corral_correlator_correlator().call_describe(&mut store).await
+        };
+        let running =
+            self.engine.spawn(probe).ok_or(Reason::Probe("the host is stopping".to_owned()))?;
+        match tokio::time::timeout(self.limits.tick(), running.join()).await {
+            Ok(Ok(description)) => Ok(description.map_err(failed)?.into()),
+            Ok(Err(error)) => Err(Reason::Probe(error.to_string())),
+            Err(_) => {
+                Err(Reason::Probe(format!("took longer than {} s", self.limits.tick_seconds)))
+            }
+        }
+    }
+}
+
+fn check(description: &Description) -> Result<(), String> {
+    let name = &description.name;
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+        return Err(format!("name {name:?} is not kebab-case of at most 64 letters"));
+    }
+    if let Some(kernel) =
+        description.kernels.iter().find(|kernel| corral_kernels::find(kernel).is_none())
+    {
+        return Err(format!("asks for kernel '{kernel}', which this host does not have"));
+    }
+    Ok(())
+}

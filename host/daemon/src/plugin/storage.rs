@@ -1,0 +1,352 @@
+//! The import `store`: views of one snapshot for a guest, and the one commit it may hand over.
+//!
+//! A commit is checked here, while the guest can still be told: every frame is a reading of the view
+//! that the change is about, every index exists, every list has its length, the plugin asked for it.
+//! It is written by [`tick`](super::tick) when the guest has returned well.
+
+use std::collections::HashSet;
+
+use corral_kernels::{ColumnType, Frame, Shape};
+use wasmtime::component::Resource;
+
+use super::bindings::{Problem, store as wit};
+use super::guest::{FrameHandle, Guest};
+use crate::store::StoreError;
+use crate::store::commit::{Change, Layer};
+use crate::store::revision::View;
+
+impl From<wit::View> for View {
+    fn from(view: wit::View) -> Self {
+        match view {
+            wit::View::Attackers => Self::Attackers,
+            wit::View::Features => Self::Features,
+            wit::View::Identities => Self::Identities,
+            wit::View::Campaigns => Self::Campaigns,
+            wit::View::Behaviour => Self::Behaviour,
+            wit::View::Attribution => Self::Attribution,
+            wit::View::Credentials => Self::Credentials,
+            wit::View::Reuse => Self::Reuse,
+            wit::View::Phases => Self::Phases,
+            wit::View::Constraints => Self::Constraints,
+            wit::View::State => Self::State,
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Text(_) => Self::Limit(error.to_string()),
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl wit::Host for Guest {
+    async fn read(
+        &mut self,
+        view: wit::View,
+        since: Option<u64>,
+    ) -> wasmtime::Result<Result<wit::Reading, Problem>> {
+        let view = View::from(view);
+        if let Err(problem) = self.granted("view", view.name(), |asked| &asked.reads) {
+            return Ok(Err(problem));
+        }
+        let (revision, whole) = match self.reading(view).await {
+            Ok(reading) => reading,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        // Nothing was written since: the change is empty. Otherwise the answer is the whole view.
+        let unchanged = since == Some(revision);
+        let frame = match if unchanged { whole.take(&[]) } else { Ok(whole) } {
+            Ok(frame) => frame,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        self.used.rows_read += frame.rows();
+        let handle = FrameHandle { frame, view: (!unchanged).then_some(view) };
+        Ok(self.hold(handle)?.map(|rows| wit::Reading {
+            revision,
+            whole: !unchanged,
+            rows,
+            removed: None,
+        }))
+    }
+
+    fn commit(&mut self, changes: Vec<wit::Change>) -> wasmtime::Result<Result<(), Problem>> {
+        if self.changes.is_some() {
+            return Ok(Err(Problem::Refused("commit: this tick has committed already".to_owned())));
+        }
+        let mut checked = Vec::with_capacity(changes.len());
+        let mut rows = 0usize;
+        for change in changes {
+            let checker = Checker { guest: self };
+            let (change, named) = match checker.check(change)? {
+                Ok(change) => change,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            rows = rows.saturating_add(named);
+            if rows > self.limits.changes_max {
+                let limit = self.limits.changes_max;
+                return Ok(Err(Problem::Limit(format!(
+                    "commit: limits.changes-max = {limit} rows"
+                ))));
+            }
+            checked.push(change);
+        }
+        self.changes = Some(checked);
+        Ok(Ok(()))
+    }
+}
+
+impl Guest {
+    async fn reading(&mut self, view: View) -> Result<(u64, Frame), StoreError> {
+        let snapshot = match &mut self.snapshot {
+            Some(snapshot) => snapshot,
+            closed => closed.insert(self.store.snapshot(self.texts.clone()).await?),
+        };
+        snapshot.read(view, &self.name).await
+    }
+}
+
+/// One change, and the rows that it names.
+type Checked = wasmtime::Result<Result<(Change, usize), Problem>>;
+
+struct Checker<'a> {
+    guest: &'a Guest,
+}
+
+/// The member and group views of a layer.
+fn views(layer: Layer) -> (View, View) {
+    match layer {
+        Layer::Identity => (View::Attackers, View::Identities),
+        Layer::Campaign => (View::Identities, View::Campaigns),
+    }
+}
+
+impl Checker<'_> {
+    fn check(&self, change: wit::Change) -> Checked {
+        use wit::Change as C;
+        let name = name(&change);
+        if let Err(problem) = self.guest.granted("change", name, |asked| &asked.writes) {
+            return Ok(Err(problem));
+        }
+        let checked = match change {
+            C::FormIdentities(form) => self.form(Layer::Identity, form),
+            C::FormCampaigns(form) => self.form(Layer::Campaign, form),
+            C::LinkAttackers(link) => self.link(Layer::Identity, link),
+            C::AssignIdentities(link) => self.link(Layer::Campaign, link),
+            C::MergeIdentities(merge) => self.merge(Layer::Identity, merge),
+            C::MergeCampaigns(merge) => self.merge(Layer::Campaign, merge),
+            C::UnmergeIdentities(selection) => {
+                self.select(Layer::Identity, &selection).map(|(groups, rows)| {
+                    let named = rows.len();
+                    (Change::Unmerge { layer: Layer::Identity, groups, rows }, named)
+                })
+            }
+            C::UnmergeCampaigns(selection) => {
+                self.select(Layer::Campaign, &selection).map(|(groups, rows)| {
+                    let named = rows.len();
+                    (Change::Unmerge { layer: Layer::Campaign, groups, rows }, named)
+                })
+            }
+            C::RefreshIdentities(selection) => {
+                self.select(Layer::Identity, &selection).map(|(groups, rows)| {
+                    let named = rows.len();
+                    (Change::Refresh { groups, rows }, named)
+                })
+            }
+            C::ExplainIdentities(evidence) => self.explain(Layer::Identity, evidence),
+            C::ExplainCampaigns(evidence) => self.explain(Layer::Campaign, evidence),
+            C::PutAttribution(upsert) => {
+                self.upsert(&upsert, &ATTRIBUTION, |rows| Change::PutAttribution { rows })
+            }
+            C::PutReuse(upsert) => self.upsert(&upsert, &REUSE, |rows| Change::PutReuse { rows }),
+            C::PutState(upsert) => self.upsert(&upsert, &STATE, |rows| Change::PutState { rows }),
+        };
+        Ok(match checked {
+            Ok(checked) => Ok(checked),
+            Err(Refusal::Problem(what)) => Err(Problem::Invalid(format!("commit: {name}: {what}"))),
+            Err(Refusal::Trap(error)) => return Err(error),
+        })
+    }
+
+    fn form(&self, layer: Layer, form: wit::Form) -> Result<(Change, usize), Refusal> {
+        let members = self.reading(&form.members, views(layer).0)?;
+        let wit::Form { rows, groups, .. } = form;
+        same_length(rows.len(), "rows", groups.len(), "groups")?;
+        exist(&rows, &members)?;
+        distinct(&rows)?;
+        let mut next = 0;
+        let mut first_rows = rows.iter().zip(&groups).filter(|&(_, &group)| {
+            let first = group == next;
+            next += u32::from(first);
+            first
+        });
+        if !first_rows.by_ref().map(|(row, _)| row).is_sorted()
+            || groups.iter().any(|&group| group >= next)
+        {
+            return Err("groups are not numbered 0, 1, 2 … in the order of their first row"
+                .to_owned()
+                .into());
+        }
+        let named = rows.len();
+        Ok((Change::Form { layer, members, rows, groups }, named))
+    }
+
+    fn link(&self, layer: Layer, link: wit::Link) -> Result<(Change, usize), Refusal> {
+        let members = self.reading(&link.members, views(layer).0)?;
+        let groups = self.reading(&link.groups, views(layer).1)?;
+        let wit::Link { rows, targets, .. } = link;
+        same_length(rows.len(), "rows", targets.len(), "targets")?;
+        exist(&rows, &members)?;
+        exist(&targets, &groups)?;
+        distinct(&rows)?;
+        let named = rows.len();
+        Ok((Change::Link { layer, members, rows, groups, targets }, named))
+    }
+
+    fn merge(&self, layer: Layer, merge: wit::Merge) -> Result<(Change, usize), Refusal> {
+        let groups = self.reading(&merge.groups, views(layer).1)?;
+        let wit::Merge { losers, winners, .. } = merge;
+        same_length(losers.len(), "losers", winners.len(), "winners")?;
+        exist(&losers, &groups)?;
+        exist(&winners, &groups)?;
+        distinct(&losers)?;
+        if let Some(at) = losers.iter().zip(&winners).position(|(loser, winner)| loser == winner) {
+            return Err(format!("at {at}, a group loses to itself").into());
+        }
+        let named = losers.len();
+        Ok((Change::Merge { layer, groups, losers, winners }, named))
+    }
+
+    fn select(
+        &self,
+        layer: Layer,
+        selection: &wit::Selection,
+    ) -> Result<(Frame, Vec<u32>), Refusal> {
+        let groups = self.reading(&selection.groups, views(layer).1)?;
+        exist(&selection.rows, &groups)?;
+        distinct(&selection.rows)?;
+        Ok((groups, selection.rows.clone()))
+    }
+
+    fn explain(&self, layer: Layer, evidence: wit::Evidence) -> Result<(Change, usize), Refusal> {
+        let members = self.reading(&evidence.members, views(layer).0)?;
+        let edges = self.frame(&evidence.edges)?;
+        EDGES.check(&edges).map_err(|error| error.to_string())?;
+        exist(&evidence.scope, &members)?;
+        for end in ["a", "b"] {
+            exist(edges.uint32(end).map_err(|error| error.to_string())?, &members)?;
+        }
+        let named = evidence.scope.len() + edges.rows();
+        Ok((Change::Explain { layer, members, scope: evidence.scope, edges }, named))
+    }
+
+    fn upsert(
+        &self,
+        upsert: &wit::Upsert,
+        shape: &Shape,
+        change: impl FnOnce(Frame) -> Change,
+    ) -> Result<(Change, usize), Refusal> {
+        let rows = self.frame(&upsert.rows)?;
+        shape.check(&rows).map_err(|error| error.to_string())?;
+        let named = rows.rows();
+        Ok((change(rows), named))
+    }
+
+    fn frame(&self, handle: &Resource<FrameHandle>) -> Result<Frame, Refusal> {
+        Ok(self.guest.table.get(handle).map_err(|error| Refusal::Trap(error.into()))?.frame.clone())
+    }
+
+    /// The frame, if it is a reading of `view`, row for row.
+    fn reading(&self, handle: &Resource<FrameHandle>, view: View) -> Result<Frame, Refusal> {
+        let held = self.guest.table.get(handle).map_err(|error| Refusal::Trap(error.into()))?;
+        if held.view != Some(view) {
+            return Err(format!("needs a whole reading of the view '{}'", view.name()).into());
+        }
+        Ok(held.frame.clone())
+    }
+}
+
+enum Refusal {
+    Problem(String),
+    Trap(wasmtime::Error),
+}
+
+impl From<String> for Refusal {
+    fn from(what: String) -> Self {
+        Self::Problem(what)
+    }
+}
+
+fn same_length(a: usize, a_name: &str, b: usize, b_name: &str) -> Result<(), String> {
+    if a == b { Ok(()) } else { Err(format!("{a} {a_name} for {b} {b_name}")) }
+}
+
+fn exist(rows: &[u32], frame: &Frame) -> Result<(), String> {
+    match rows.iter().find(|&&row| row as usize >= frame.rows()) {
+        Some(row) => Err(format!("row {row} of a view of {} rows", frame.rows())),
+        None => Ok(()),
+    }
+}
+
+fn distinct(rows: &[u32]) -> Result<(), String> {
+    let mut seen = HashSet::with_capacity(rows.len());
+    match rows.iter().find(|&&row| !seen.insert(row)) {
+        Some(row) => Err(format!("row {row} stands twice")),
+        None => Ok(()),
+    }
+}
+
+fn name(change: &wit::Change) -> &'static str {
+    use wit::Change as C;
+    match change {
+        C::FormIdentities(_) => "form-identities",
+        C::LinkAttackers(_) => "link-attackers",
+        C::MergeIdentities(_) => "merge-identities",
+        C::UnmergeIdentities(_) => "unmerge-identities",
+        C::RefreshIdentities(_) => "refresh-identities",
+        C::ExplainIdentities(_) => "explain-identities",
+        C::FormCampaigns(_) => "form-campaigns",
+        C::AssignIdentities(_) => "assign-identities",
+        C::MergeCampaigns(_) => "merge-campaigns",
+        C::UnmergeCampaigns(_) => "unmerge-campaigns",
+        C::ExplainCampaigns(_) => "explain-campaigns",
+        C::PutAttribution(_) => "put-attribution",
+        C::PutReuse(_) => "put-reuse",
+        C::PutState(_) => "put-state",
+    }
+}
+
+const EDGES: Shape = Shape {
+    name: "edges",
+    columns: &[
+        ("a", ColumnType::Uint32),
+        ("b", ColumnType::Uint32),
+        ("reason", ColumnType::Text),
+        ("value", ColumnType::Text),
+    ],
+};
+const ATTRIBUTION: Shape = Shape {
+    name: "attribution",
+    columns: &[
+        ("identity", ColumnType::Text),
+        ("primitive", ColumnType::Text),
+        ("value", ColumnType::Text),
+        ("state", ColumnType::Text),
+        ("confidence", ColumnType::Float64),
+        ("samples", ColumnType::Uint32),
+        ("changed_at", ColumnType::Float64),
+        ("observed_at", ColumnType::Float64),
+    ],
+};
+const REUSE: Shape = Shape {
+    name: "reuse",
+    columns: &[
+        ("secret_sha256", ColumnType::Text),
+        ("secret_kind", ColumnType::Text),
+        ("principal_key", ColumnType::Text),
+    ],
+};
+const STATE: Shape =
+    Shape { name: "state", columns: &[("key", ColumnType::Text), ("value", ColumnType::Text)] };

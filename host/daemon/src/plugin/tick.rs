@@ -1,0 +1,201 @@
+//! One run of one plugin: a fresh instance, a call, and a commit if the call returned well.
+
+use std::time::Duration;
+
+use super::Host;
+use super::bindings::{Problem, correlator};
+use super::guest::Guest;
+use super::load::Plugin;
+use crate::clock::Timestamp;
+use crate::store::StoreError;
+use crate::store::commit::{Change, CommitError, Committed, Committer};
+
+/// How often a tick whose guards failed runs again on a fresh snapshot.
+const ATTEMPTS_MAX: u32 = 3;
+
+pub use correlator::Reason;
+
+/// Why a tick runs, and what it is told beside that.
+#[derive(Clone, Debug)]
+pub struct Wake {
+    /// Why.
+    pub reason: Reason,
+    /// The plugin's settings as the operator gave them.
+    pub settings: Vec<(String, String)>,
+}
+
+/// What a tick did.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct Ticked {
+    /// Rows by verb.
+    pub committed: Committed,
+    /// Rows that the guest read.
+    pub rows_read: usize,
+    /// Runs until the guards held.
+    pub attempts: u32,
+    /// How long it took, all attempts together.
+    #[serde(skip)]
+    pub took: Duration,
+}
+
+/// Why a tick changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum TickError {
+    /// The guest said that it cannot.
+    #[error("plugin '{plugin}': {problem}")]
+    Problem {
+        /// The plugin.
+        plugin: String,
+        /// In its own words.
+        problem: String,
+    },
+    /// The guest died: a bug, its budget, its memory.
+    #[error("plugin '{plugin}' died: {why}")]
+    Trapped {
+        /// The plugin.
+        plugin: String,
+        /// What wasmtime said.
+        why: String,
+    },
+    /// The wall clock.
+    #[error("plugin '{plugin}': the tick took longer than limits.tick-seconds = {seconds}")]
+    Late {
+        /// The plugin.
+        plugin: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// Others kept changing what it relied on.
+    #[error(
+        "plugin '{plugin}': {what}, {ATTEMPTS_MAX} times in a row (it will be tried again at the next wake)"
+    )]
+    Conflict {
+        /// The plugin.
+        plugin: String,
+        /// What changed.
+        what: String,
+    },
+    /// The changes could not be written.
+    #[error("plugin '{plugin}': {error}")]
+    Commit {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        #[source]
+        error: CommitError,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Host {
+    /// Runs one tick: on a fresh snapshot, again if a guard failed, three times at most.
+    ///
+    /// # Errors
+    /// [`TickError`]; nothing was written.
+    pub async fn tick(&self, plugin: &Plugin, wake: Wake) -> Result<Ticked, TickError> {
+        let started = self.clock.elapsed();
+        let name = plugin.description().name.clone();
+        let mut wake = wake;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let now = self.clock.now();
+            let (changes, rows_read) = self.call(plugin, &wake, now).await?;
+            let by = Committer { plugin: &name, now, event_bytes_max: self.limits.event_bytes_max };
+            match self.store.commit(&self.texts, &changes, by).await {
+                Ok(committed) => {
+                    let took = self.clock.elapsed().saturating_sub(started);
+                    return Ok(Ticked { committed, rows_read, attempts, took });
+                }
+                Err(CommitError::Conflict(what)) if attempts < ATTEMPTS_MAX => {
+                    tracing::debug!(plugin = name, what, "a guard failed; the tick runs again");
+                    wake.reason = Reason::Again;
+                }
+                Err(CommitError::Conflict(what)) => {
+                    let what = format!("{what} changed while it ran");
+                    return Err(TickError::Conflict { plugin: name, what });
+                }
+                Err(CommitError::Store(error)) => return Err(error.into()),
+                Err(error) => return Err(TickError::Commit { plugin: name, error }),
+            }
+        }
+    }
+
+    /// One call in a fresh instance: what the guest wants changed, and the rows it read.
+    async fn call(
+        &self,
+        plugin: &Plugin,
+        wake: &Wake,
+        now: Timestamp,
+    ) -> Result<(Vec<Change>, usize), TickError> {
+        let name = || plugin.description().name.clone();
+        let died = |why: String| TickError::Trapped { plugin: name(), why };
+        let context = correlator::Context {
+            now: now.micros(),
+            reason: wake.reason,
+            dirty: None,
+            settings: settings(plugin, &wake.settings),
+        };
+        let mut store = self.guest_store(Some(plugin));
+        let code = plugin.code().clone();
+        let call = async move {
+            let instance = code.instantiate_async(&mut store).await?;
+            let answer =
+                instance.corral_correlator_correlator().call_tick(&mut store, &context).await?;
+            let Guest { changes, used, .. } = store.into_data();
+            Ok::<_, wasmtime::Error>((answer, changes.unwrap_or_default(), used.rows_read))
+        };
+        let Some(running) = self.engine.spawn(call) else {
+            return Err(died("the host is stopping".to_owned()));
+        };
+        match tokio::time::timeout(self.limits.tick(), running.join()).await {
+            Err(_) => Err(TickError::Late { plugin: name(), seconds: self.limits.tick_seconds }),
+            Ok(Err(error)) => Err(died(error.to_string())),
+            Ok(Ok(Err(error))) => Err(died(describe_trap(&error))),
+            Ok(Ok(Ok((Err(problem), ..)))) => {
+                Err(TickError::Problem { plugin: name(), problem: text(&problem) })
+            }
+            Ok(Ok(Ok((Ok(()), changes, rows_read)))) => Ok((changes, rows_read)),
+        }
+    }
+}
+
+/// The plugin's settings with its defaults filled in; others are not handed over.
+fn settings(plugin: &Plugin, given: &[(String, String)]) -> Vec<(String, String)> {
+    let value =
+        |name: &str| given.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+    let known = plugin.description().settings.iter();
+    known
+        .map(|known| {
+            (known.name.clone(), value(&known.name).unwrap_or_else(|| known.default.clone()))
+        })
+        .collect()
+}
+
+/// A trap in one line: the reason first, without the guest's frames.
+pub(super) fn describe_trap(error: &wasmtime::Error) -> String {
+    let root = error.root_cause().to_string();
+    if root.contains("memory") && root.contains("limit") {
+        return format!("{root} (limits.memory-bytes-max)");
+    }
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::UnreachableCodeReached) => {
+            "it panicked; its last words are in the log".to_owned()
+        }
+        Some(trap) => trap.to_string(),
+        None => root,
+    }
+}
+
+fn text(problem: &Problem) -> String {
+    match problem {
+        Problem::Invalid(what) => format!("invalid: {what}"),
+        Problem::NotFound(what) => format!("not found: {what}"),
+        Problem::Refused(what) => format!("refused: {what}"),
+        Problem::Limit(what) => format!("limit: {what}"),
+        Problem::Unavailable(what) => format!("unavailable: {what}"),
+        Problem::Conflict(what) => format!("conflict: {what}"),
+    }
+}

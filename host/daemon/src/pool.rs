@@ -1,0 +1,201 @@
+//! The shared pool of kernel threads: the only place where tokio and rayon meet.
+//!
+//! The pool is a value. Small inputs run where they are asked for; a larger kernel waits for one of a
+//! few permits, runs on the pool, and answers through a channel. Whoever stops waiting, because a
+//! deadline passed or the daemon stops, cancels the kernel: it notices at its next checkpoint. A panic
+//! in a kernel is that call's error and nobody else's.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use corral_kernels::{Frame, Interner, Job, Kernel, KernelError, Pace, Parameter};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::config::PoolConfig;
+
+/// Threads that run kernels.
+#[derive(Clone)]
+pub struct Pool {
+    threads: Arc<rayon::ThreadPool>,
+    permits: Arc<Semaphore>,
+    inline_rows: usize,
+}
+
+/// Why a kernel gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// The kernel said so.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The kernel panicked; the text is its message.
+    #[error("kernel '{name}' failed: {message} (this is a bug in corral)")]
+    Panicked {
+        /// The kernel.
+        name: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// The pool is going away.
+    #[error("the kernel pool is stopping")]
+    Stopping,
+    /// The threads could not be made.
+    #[error("start the kernel threads")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let threads = self.threads.current_num_threads();
+        formatter.debug_struct("Pool").field("threads", &threads).finish_non_exhaustive()
+    }
+}
+
+/// A kernel call, owned, so that it can move to another thread.
+pub struct Call {
+    /// What to run.
+    pub kernel: &'static dyn Kernel,
+    /// Its inputs.
+    pub inputs: Vec<Frame>,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+    /// Where texts have their codes.
+    pub texts: Arc<Interner>,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Call").field(&self.kernel.signature().name).finish()
+    }
+}
+
+impl Call {
+    fn run(&self, cancelled: &AtomicBool) -> Result<Vec<Frame>, PoolError> {
+        let pace = Pace::new(cancelled);
+        let signature = self.kernel.signature();
+        let job = Job::new(signature, &self.inputs, &self.parameters, &self.texts, &pace)?;
+        match catch_unwind(AssertUnwindSafe(|| self.kernel.run(&job))) {
+            Ok(answer) => Ok(answer?),
+            Err(panic) => {
+                let message = panic
+                    .downcast_ref::<&str>()
+                    .map(|text| (*text).to_owned())
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_else(|| "a panic without a message".to_owned());
+                Err(PoolError::Panicked { name: signature.name, message })
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`PoolError::Threads`].
+    pub fn start(config: &PoolConfig) -> Result<Self, PoolError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads =
+            if config.threads == 0 { cores.saturating_sub(1).max(1) } else { config.threads };
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("kernel-{index}"))
+            .build()?;
+        Ok(Self {
+            threads: Arc::new(threads),
+            permits: Arc::new(Semaphore::new(config.large_kernels_max.max(1))),
+            inline_rows: config.inline_rows,
+        })
+    }
+
+    /// Runs a kernel and waits for its answer. Dropping the future cancels the kernel.
+    ///
+    /// # Errors
+    /// [`PoolError`].
+    pub async fn run(&self, call: Call) -> Result<Vec<Frame>, PoolError> {
+        let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
+        if call.inputs.iter().map(Frame::rows).sum::<usize>() < self.inline_rows {
+            return call.run(&cancel.0);
+        }
+        // Fair: permits go in the order of asking. Dropped only when the kernel has really ended.
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| PoolError::Stopping)?;
+        let (answer, answered) = oneshot::channel();
+        let cancelled = cancel.0.clone();
+        self.threads.spawn(move || {
+            let _permit = permit;
+            // Nobody waits any more: then nobody misses the answer.
+            let _unheard = answer.send(call.run(&cancelled));
+        });
+        answered.await.map_err(|_| PoolError::Stopping)?
+    }
+}
+
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corral_kernels::{Column, Signature};
+
+    #[derive(Debug)]
+    struct Misbehaving;
+
+    static SIGNATURE: Signature = Signature {
+        name: "misbehaving",
+        summary: "panics on an empty frame, else spins until it is cancelled",
+        inputs: &[corral_kernels::Shape { name: "rows", columns: &[] }],
+        parameters: &[],
+        outputs: &[],
+    };
+    static STOPPED: AtomicBool = AtomicBool::new(false);
+
+    impl Kernel for Misbehaving {
+        fn signature(&self) -> &'static Signature {
+            &SIGNATURE
+        }
+
+        fn run(&self, job: &Job<'_>) -> Result<Vec<Frame>, KernelError> {
+            assert!(job.inputs[0].rows() > 0, "no rows");
+            while job.pace.check().is_ok() {}
+            STOPPED.store(true, Ordering::SeqCst);
+            Err(KernelError::Cancelled)
+        }
+
+        fn verify(&self, _job: &Job<'_>, _outputs: &[Frame]) -> Result<(), KernelError> {
+            Ok(())
+        }
+    }
+
+    fn call(rows: usize) -> Call {
+        let inputs = vec![Frame::new(rows, [("n", Column::from(vec![0u32; rows]))]).unwrap()];
+        Call { kernel: &Misbehaving, inputs, parameters: vec![], texts: Arc::new(Interner::new(0)) }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_calls_error_and_the_pool_lives() {
+        let config = PoolConfig { inline_rows: 0, ..PoolConfig::default() };
+        let pool = Pool::start(&config).unwrap();
+        for _ in 0..3 {
+            let error = pool.run(call(0)).await.unwrap_err();
+            assert!(error.to_string().contains("'misbehaving' failed: no rows"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dropped_call_cancels_its_kernel_and_frees_its_permit() {
+        let config = PoolConfig { inline_rows: 0, large_kernels_max: 1, ..PoolConfig::default() };
+        let pool = Pool::start(&config).unwrap();
+        let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), pool.run(call(1)));
+        assert!(waiting.await.is_err());
+        // The one permit comes back only when the kernel has ended.
+        assert!(pool.run(call(0)).await.is_err());
+        assert!(STOPPED.load(Ordering::SeqCst));
+    }
+}
