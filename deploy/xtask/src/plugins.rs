@@ -1,0 +1,162 @@
+//! `cargo xtask plugins`: crates to core modules, core modules to components.
+//!
+//! The plugins and the tests' guests are two workspaces, but share one build directory: the
+//! standard library, where it has to be compiled, is compiled once (if both set the same release
+//! profile). A component is written only if its bytes changed, because the daemon embeds them and
+//! would be compiled again for a mere new date.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::TargetKind;
+use wit_component::ComponentEncoder;
+
+use crate::tree::{self, Tree};
+use crate::wasm::{TARGET, Toolchain};
+use crate::{NoArguments, shell};
+
+/// The command.
+pub(crate) fn run(tree: &Tree, NoArguments: NoArguments) -> Result<ExitCode> {
+    build(tree)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds every component, and removes those whose crate is gone.
+pub(crate) fn build(tree: &Tree) -> Result<()> {
+    let mut toolchain = None;
+    for (below, out) in [(tree::PLUGINS, tree.components()), (tree::GUESTS, tree.guests())] {
+        fs::create_dir_all(&out)?;
+        let workspace = tree.workspace(below);
+        let crates = workspace.as_deref().map_or_else(|| Ok(Vec::new()), cdylibs)?;
+        if let Some(workspace) = workspace.filter(|_| !crates.is_empty()) {
+            let toolchain = match &toolchain {
+                Some(found) => found,
+                None => toolchain.insert(Toolchain::find()?),
+            };
+            let mut cargo = toolchain.cargo_build(&workspace, &tree.wasm());
+            for member in &crates {
+                cargo.args(["--package", &member.package]);
+            }
+            shell::run(&mut cargo).with_context(|| format!("failed to compile {below}"))?;
+        }
+        write_all(&crates, &tree.wasm().join(TARGET).join("release"), &out)?;
+    }
+    Ok(())
+}
+
+/// A crate that becomes a component.
+struct Cdylib {
+    package: String,
+    library: String,
+}
+
+impl Cdylib {
+    /// The file that cargo leaves.
+    fn module(&self) -> String {
+        format!("{}.wasm", self.library.replace('-', "_"))
+    }
+
+    /// The file that it becomes: plugins are named in kebab case.
+    fn component(&self) -> String {
+        format!("{}.wasm", self.library.replace('_', "-"))
+    }
+}
+
+fn cdylibs(workspace: &Path) -> Result<Vec<Cdylib>> {
+    let metadata = tree::metadata(workspace, &["--no-deps"])?;
+    let mut found = BTreeMap::new();
+    for package in &metadata.packages {
+        for target in package.targets.iter().filter(|t| t.kind.contains(&TargetKind::CDyLib)) {
+            let one = Cdylib { package: package.name.to_string(), library: target.name.clone() };
+            if let Some(other) = found.insert(one.component(), one) {
+                bail!("two crates want to be {}: {}", other.component(), other.package);
+            }
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+fn write_all(crates: &[Cdylib], modules: &Path, out: &Path) -> Result<()> {
+    for member in crates {
+        let bytes = encode(&modules.join(member.module()))?;
+        let path = out.join(member.component());
+        let news = if write_if_changed(&path, &bytes)? { "" } else { ", unchanged" };
+        println!("component {} ({} KiB{news})", member.component(), bytes.len().div_ceil(1024));
+    }
+    for path in strangers(crates, out)? {
+        println!("removing {}: its crate is gone", path.display());
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// The core module with its interface types, checked, as a component.
+fn encode(module: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(module).with_context(|| format!("failed to read {}", module.display()))?;
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&bytes)
+        .and_then(|encoder| encoder.encode())
+        .with_context(|| format!("failed to make a component of {}", module.display()))
+}
+
+/// Writes a file in one step, and not at all if it has these bytes already.
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(false);
+    }
+    let unfinished = path.with_extension("unfinished");
+    fs::write(&unfinished, bytes)?;
+    fs::rename(&unfinished, path).with_context(|| format!("failed to write {}", path.display()))?;
+    Ok(true)
+}
+
+/// Files in the output directory that no crate stands behind.
+fn strangers(crates: &[Cdylib], out: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(out)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !crates.iter().any(|member| name.to_str() == Some(&member.component())) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_named_in_kebab_case() {
+        let one = Cdylib { package: "x".into(), library: "campaign_clusterer".into() };
+        assert_eq!(one.component(), "campaign-clusterer.wasm");
+        assert_eq!(one.module(), "campaign_clusterer.wasm");
+    }
+
+    #[test]
+    fn equal_bytes_are_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.wasm");
+        assert!(write_if_changed(&path, b"one").unwrap());
+        let first = fs::metadata(&path).unwrap().modified().unwrap();
+        assert!(!write_if_changed(&path, b"one").unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), first);
+        assert!(write_if_changed(&path, b"two").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_component_without_a_crate_is_a_stranger() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("kept.wasm"), b"").unwrap();
+        fs::write(dir.path().join("gone.wasm"), b"").unwrap();
+        let crates = [Cdylib { package: "kept".into(), library: "kept".into() }];
+        let found = strangers(&crates, dir.path()).unwrap();
+        assert_eq!(found, [dir.path().join("gone.wasm")]);
+    }
+}
