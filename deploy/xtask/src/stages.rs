@@ -101,7 +101,9 @@ pub(crate) fn docs(tree: &Tree, _: &Options) -> Result<Outcome> {
     let mut commands = Vec::new();
     for workspace in tree.workspaces(&[tree::PLUGINS]) {
         let mut cargo = tree.cargo(&workspace);
-        cargo.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings");
+        cargo
+            .args(["doc", "--no-deps", "--document-private-items", "--workspace"])
+            .env("RUSTDOCFLAGS", "-D warnings");
         commands.push(cargo);
     }
     one_check(commands)

@@ -173,6 +173,7 @@ fn options(url: &str, busy: Duration) -> Result<SqliteConnectOptions, StoreError
         .busy_timeout(busy)
         .pragma("cache_size", "-16384")
         .pragma("temp_store", "memory")
+        .row_buffer_size(1024)
         .statement_cache_capacity(256);
     if options.get_filename() == std::path::Path::new(":memory:") || url.contains("mode=memory") {
         return Err(bad("a database in memory has no second connection".to_owned()));

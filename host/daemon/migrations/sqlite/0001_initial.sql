@@ -182,8 +182,8 @@ CREATE TABLE ttp_tag (
 );
 CREATE INDEX ix_ttp_tag_attacker_uuid ON ttp_tag (attacker_uuid, created_at);
 
--- What an attacker can share with another. first_seen gives the order that some rules need; sightings
--- counts distinct log events.
+-- What an attacker can share with another. first_seen gives the order that some rules need, decky is
+-- the sensor of that first sighting; sightings counts distinct log events.
 CREATE TABLE corral_feature (
     attacker_uuid TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -191,6 +191,7 @@ CREATE TABLE corral_feature (
     first_seen BIGINT NOT NULL,
     last_seen BIGINT NOT NULL,
     sightings BIGINT NOT NULL,
+    decky TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (attacker_uuid, kind, value)
 ) WITHOUT ROWID;
 CREATE INDEX corral_feature_value ON corral_feature (kind, value);
@@ -207,16 +208,18 @@ CREATE TABLE corral_contact (
     PRIMARY KEY (attacker_uuid, decky, service)
 ) WITHOUT ROWID;
 
--- One row a session. `seen` holds the 64-bit hashes of its log lines, sorted, 8 bytes each: an event
--- counts once, however often and in whatever pieces its file is read.
+-- One row a session: an attacker's, at one sensor as its log names it. `seen` holds the 64-bit hashes
+-- of its log lines, sorted, 8 bytes each: an event counts once, however often and in whatever pieces
+-- its file is read. `logins` is a JSON list of [at, accepted, user name, secret, SHA-256 of a cut
+-- secret]; `certainty` says how the service is known: 0 guessed, 1 by port, 2 inferred, 3 named.
 CREATE TABLE corral_session (
     id INTEGER PRIMARY KEY,
+    attacker_uuid TEXT NOT NULL,
     source TEXT NOT NULL,
     session TEXT NOT NULL,
-    day BIGINT NOT NULL,
-    attacker_uuid TEXT NOT NULL,
     decky TEXT NOT NULL,
     service TEXT NOT NULL,
+    certainty BIGINT NOT NULL,
     started_at BIGINT NOT NULL,
     ended_at BIGINT NOT NULL,
     closed BIGINT NOT NULL,
@@ -224,10 +227,10 @@ CREATE TABLE corral_session (
     logins_accepted BIGINT NOT NULL,
     commands BIGINT NOT NULL,
     script TEXT,
+    logins TEXT NOT NULL,
     seen BLOB NOT NULL,
-    UNIQUE (source, session, day)
+    UNIQUE (attacker_uuid, source, session)
 );
-CREATE INDEX corral_session_attacker ON corral_session (attacker_uuid);
 
 -- The commands of each session, in order.
 CREATE TABLE corral_command (

@@ -38,7 +38,7 @@ pub fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
 }
 
 /// A JSON string, everything but ASCII escaped.
-fn string(text: &str) -> String {
+pub fn string(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     for c in serde_json::Value::from(text).to_string().chars() {
         if c.is_ascii() {

@@ -12,6 +12,9 @@ use crate::ids;
 use crate::store::encoding::datetime;
 
 /// The statements of one layer. `?1` is a JSON array of rows, `?2` the time.
+///
+/// A unary plus keeps SQLite from the index on what is NULL in most rows: it would look through all of
+/// those for every row of the array, instead of looking up one key.
 struct Statements {
     insert: &'static str,
     link: &'static str,
@@ -20,74 +23,47 @@ struct Statements {
     count: Option<&'static str>,
 }
 
-macro_rules! statements {
-    ($members:literal, $reference:literal, $groups:literal, $count:literal, $refresh:expr) => {
-        Statements {
-            insert: concat!(
-                "INSERT OR IGNORE INTO ",
-                $groups,
-                " (uuid, schema_version, first_seen_at, last_seen_at,
-                     created_at, updated_at, ",
-                $count,
-                ")
-                 SELECT value ->> 0, 1, ?2, ?2, ?2, ?2, value ->> 1 FROM json_each(?1)"
-            ),
-            link: concat!(
-                "UPDATE ",
-                $members,
-                " SET ",
-                $reference,
-                " = new.value ->> 1 FROM json_each(?1) AS new
-                 WHERE ",
-                $members,
-                ".uuid = new.value ->> 0 AND ",
-                $reference,
-                " IS NULL AND ?2 <> ''
-                 AND EXISTS (SELECT 1 FROM ",
-                $groups,
-                " g WHERE g.uuid = new.value ->> 1)"
-            ),
-            merge: concat!(
-                "UPDATE ",
-                $groups,
-                " SET merged_into_uuid = new.value ->> 1, updated_at = ?2
-                 FROM json_each(?1) AS new
-                 WHERE ",
-                $groups,
-                ".uuid = new.value ->> 0 AND merged_into_uuid IS NULL
-                 AND EXISTS (SELECT 1 FROM ",
-                $groups,
-                " w
-                     WHERE w.uuid = new.value ->> 1 AND w.merged_into_uuid IS NULL)"
-            ),
-            unmerge: concat!(
-                "UPDATE ",
-                $groups,
-                " SET merged_into_uuid = NULL, updated_at = ?2
-                 FROM json_each(?1) AS new
-                 WHERE ",
-                $groups,
-                ".uuid = new.value ->> 0 AND merged_into_uuid = new.value ->> 1"
-            ),
-            count: $refresh,
-        }
-    };
-}
+const IDENTITY: Statements = Statements {
+    insert: "INSERT OR IGNORE INTO attacker_identities (uuid, schema_version, first_seen_at, last_seen_at,
+             created_at, updated_at, observation_count)
+         SELECT value ->> 0, 1, ?2, ?2, ?2, ?2, value ->> 1 FROM json_each(?1)",
+    link: "UPDATE attackers SET identity_id = new.value ->> 1 FROM json_each(?1) AS new
+         WHERE attackers.uuid = new.value ->> 0 AND +identity_id IS NULL AND ?2 <> ''
+         AND EXISTS (SELECT 1 FROM attacker_identities i WHERE i.uuid = new.value ->> 1)",
+    merge: "UPDATE attacker_identities SET merged_into_uuid = new.value ->> 1, updated_at = ?2
+         FROM json_each(?1) AS new
+         WHERE attacker_identities.uuid = new.value ->> 0 AND +merged_into_uuid IS NULL
+         AND EXISTS (SELECT 1 FROM attacker_identities w
+             WHERE w.uuid = new.value ->> 1 AND +w.merged_into_uuid IS NULL)",
+    unmerge: "UPDATE attacker_identities SET merged_into_uuid = NULL, updated_at = ?2
+         FROM json_each(?1) AS new
+         WHERE attacker_identities.uuid = new.value ->> 0 AND +merged_into_uuid = new.value ->> 1",
+    // Counts and times of identities are derived by the rollup.
+    count: None,
+};
 
-const IDENTITY: Statements =
-    statements!("attackers", "identity_id", "attacker_identities", "observation_count", None);
-const CAMPAIGN: Statements = statements!(
-    "attacker_identities",
-    "campaign_id",
-    "campaigns",
-    "identity_count",
-    Some(
+const CAMPAIGN: Statements = Statements {
+    insert: "INSERT OR IGNORE INTO campaigns (uuid, schema_version, first_seen_at, last_seen_at,
+             created_at, updated_at, identity_count)
+         SELECT value ->> 0, 1, ?2, ?2, ?2, ?2, value ->> 1 FROM json_each(?1)",
+    link: "UPDATE attacker_identities SET campaign_id = new.value ->> 1 FROM json_each(?1) AS new
+         WHERE attacker_identities.uuid = new.value ->> 0 AND +campaign_id IS NULL AND ?2 <> ''
+         AND EXISTS (SELECT 1 FROM campaigns c WHERE c.uuid = new.value ->> 1)",
+    merge: "UPDATE campaigns SET merged_into_uuid = new.value ->> 1, updated_at = ?2
+         FROM json_each(?1) AS new
+         WHERE campaigns.uuid = new.value ->> 0 AND +merged_into_uuid IS NULL
+         AND EXISTS (SELECT 1 FROM campaigns w
+             WHERE w.uuid = new.value ->> 1 AND +w.merged_into_uuid IS NULL)",
+    unmerge: "UPDATE campaigns SET merged_into_uuid = NULL, updated_at = ?2
+         FROM json_each(?1) AS new
+         WHERE campaigns.uuid = new.value ->> 0 AND +merged_into_uuid = new.value ->> 1",
+    count: Some(
         "UPDATE campaigns SET updated_at = ?2, identity_count =
              (SELECT COUNT(*) FROM attacker_identities i WHERE i.campaign_id = campaigns.uuid
               AND i.merged_into_uuid IS NULL)
-         WHERE uuid IN (SELECT value FROM json_each(?1))"
-    )
-);
+         WHERE uuid IN (SELECT value FROM json_each(?1))",
+    ),
+};
 
 impl Layer {
     fn statements(self) -> &'static Statements {

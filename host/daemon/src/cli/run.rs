@@ -1,0 +1,66 @@
+//! `corral run`: correlate what is stored until nothing changes.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+
+use super::{Context, Exit, Failure, output};
+use crate::clock::Clock;
+use crate::supervise::{self, Run};
+
+/// Correlate what is stored, until nothing changes
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(super) async fn run(_args: Args, context: &Context) -> Result<(), Failure> {
+    let store = context.existing_store().await?;
+    let (host, catalog) = super::plugin::load(context, &store).await?;
+    super::plugin::warn_of_refused(&catalog);
+    if catalog.plugins.is_empty() {
+        return Err(Failure::new(
+            Exit::Plugin,
+            anyhow!(
+                "no plugin to run (build with `cargo xtask build`, or name a folder with --plugins)"
+            ),
+        ));
+    }
+    let clock: Arc<dyn Clock> = context.clock.clone();
+    let run = supervise::run(&host, &catalog, &context.config, &store, &clock).await?;
+    store.close().await;
+    if context.json {
+        output::json(&run)?;
+    } else {
+        print(&run);
+    }
+    if !run.is_settled() || !catalog.refused.is_empty() {
+        return Err(Failure::new(Exit::Plugin, anyhow!("not every plugin ran; see above")));
+    }
+    Ok(())
+}
+
+fn print(run: &Run) {
+    let headings =
+        ["plugin", "ticks", "formed", "linked", "merged", "unmerged", "evidence", "ms", ""];
+    output::table(
+        &headings,
+        run.plugins.iter().map(|(name, plugin)| {
+            let committed = plugin.committed;
+            let counts = [
+                plugin.ticks as usize,
+                committed.formed,
+                committed.linked,
+                committed.merged,
+                committed.unmerged,
+                committed.explained,
+            ];
+            let mut row = vec![name.clone()];
+            row.extend(counts.map(|count| count.to_string()));
+            row.push(format!("{:.0}", plugin.milliseconds));
+            row.push(plugin.failed.clone().unwrap_or_default());
+            row
+        }),
+    );
+    if run.plugins.values().all(|plugin| plugin.committed.is_empty() && plugin.failed.is_none()) {
+        output::line("Nothing new: nothing was written.");
+    }
+}
