@@ -1,0 +1,73 @@
+//! `cargo xtask bench [NAME…]`: how fast, as ratios to a baseline measured in the same run.
+//!
+//! Each figure is a median over several rounds in which baseline and subject take turns, so that a
+//! machine whose speed drifts slows both.
+
+#![expect(clippy::indexing_slicing, reason = "a benchmark that cannot run should stop")]
+#![expect(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+mod ingest;
+mod kernels;
+mod tick;
+
+/// How a benchmark is run.
+type Bench = fn() -> Result<()>;
+
+const BENCHES: &[(&str, &str, Bench)] = &[
+    (
+        "decode",
+        "Cowrie lines decoded, beside Python's json.loads on the same lines",
+        ingest::decode,
+    ),
+    ("ingest", "Cowrie logs into SQLite, beside json.loads alone", ingest::end_to_end),
+    (
+        "memory",
+        "resident memory of a 1 GB ingest, beside a 10 MB one (writes 1 GB to the temp folder)",
+        ingest::memory,
+    ),
+    (
+        "kernels",
+        "identity-components over 1,000,000 attackers, beside one random gather",
+        kernels::identity,
+    ),
+    (
+        "tick",
+        "the clusterer's first tick over 1,000 attackers, beside the same work called natively",
+        tick::first,
+    ),
+];
+
+fn main() -> Result<()> {
+    let names: Vec<String> =
+        std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
+    let known = |name: &str| BENCHES.iter().any(|(bench, ..)| *bench == name);
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        let all: Vec<&str> = BENCHES.iter().map(|(name, ..)| *name).collect();
+        bail!("no benchmark '{unknown}' (there are: {})", all.join(", "));
+    }
+    for (name, about, bench) in BENCHES {
+        if names.is_empty() || names.iter().any(|asked| asked == name) {
+            println!("{name}: {about}");
+            bench()?;
+        }
+    }
+    Ok(())
+}
+
+/// The time that `work` takes, and what it gives.
+fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let started = Instant::now();
+    let result = work();
+    (started.elapsed(), result)
+}
+
+/// The middle of the measured values.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

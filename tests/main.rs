@@ -1,0 +1,17 @@
+//! The integration tests: one binary, a module a subject, driving the library and the real executable.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod clusterer;
+mod commands;
+mod desk;
+mod generate;
+mod hostile;
+mod ingest;
+mod scene;
+mod tidy;
