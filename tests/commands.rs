@@ -1,9 +1,9 @@
 //! The real executable, as a user meets it: the main job, wrong input, a locked database, a killed run.
 
-use std::path::Path;
 use std::process::Stdio;
 
 use crate::desk::{Desk, text};
+use crate::scene::components;
 
 #[test]
 fn the_main_job_ends_with_identities_and_their_reasons() {
@@ -153,9 +153,7 @@ fn a_broken_component_is_refused_and_the_others_run() {
 #[test]
 fn a_component_of_the_folder_takes_the_place_of_the_built_in_one() {
     let desk = Desk::new();
-    let components =
-        option_env!("CORRAL_COMPONENTS").expect("run the tests through `cargo xtask test`");
-    let bytes = std::fs::read(Path::new(components).join("clusterer.wasm")).unwrap();
+    let bytes = std::fs::read(components().join("clusterer.wasm")).unwrap();
     desk.write("plugins/mine.wasm", bytes);
     let plugins = desk.json(&["--plugins", "plugins", "plugin", "list"]);
     assert_eq!(plugins["plugins"].as_array().unwrap().len(), 1);

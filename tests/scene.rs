@@ -144,7 +144,16 @@ impl Scene {
 
 const UNBUILT: &str = "the components are built by `cargo xtask test`; run the tests through it";
 
-#[expect(clippy::disallowed_methods, reason = "the xtask says where the guests are")]
 fn guests() -> PathBuf {
-    std::env::var_os("CORRAL_GUESTS").map(PathBuf::from).expect(UNBUILT)
+    built("CORRAL_GUESTS")
+}
+
+/// Where the built components are.
+pub(crate) fn components() -> PathBuf {
+    built("CORRAL_COMPONENTS")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the xtask says where it has put things")]
+fn built(variable: &str) -> PathBuf {
+    std::env::var_os(variable).map(PathBuf::from).expect(UNBUILT)
 }

@@ -103,7 +103,7 @@ pub(crate) fn docs(tree: &Tree, _: &Options) -> Result<Outcome> {
         let mut cargo = tree.cargo(&workspace);
         cargo
             .args(["doc", "--no-deps", "--document-private-items", "--workspace"])
-            .env("RUSTDOCFLAGS", "-D warnings");
+            .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links");
         commands.push(cargo);
     }
     one_check(commands)

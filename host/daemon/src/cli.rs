@@ -153,10 +153,22 @@ pub fn main() -> ExitCode {
     match start(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, error }) => {
-            output::error(&format!("corral: {error:#}"));
+            output::error(&format!("corral: {}", causes(&error)));
             ExitCode::from(code as u8)
         }
     }
+}
+
+/// An error and its causes in one line; a cause that only repeats is left out.
+fn causes(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+    }
+    line
 }
 
 fn start(cli: Cli) -> Result<(), Failure> {

@@ -104,7 +104,7 @@ pub(super) fn discover(paths: &[PathBuf], zone: Zone) -> Found {
                 }
                 // What is wrong with it is said when it is read.
                 Err(_) => {
-                    candidates.push(Candidate { first: Timestamp(i64::MAX), path: path.clone() })
+                    candidates.push(Candidate { first: Timestamp(i64::MAX), path: path.clone() });
                 }
             },
             Err(error) => found.problems.push(Problem::file(&error.path, &error.error)),
@@ -196,7 +196,7 @@ fn start(unpacked: Unpacked) -> Vec<u8> {
 
 fn first_event(start: &[u8], zone: Zone) -> Timestamp {
     let mut rows = Rows::new(start, LOOK_BYTES);
-    while let Ok(Some(row)) = rows.next() {
+    while let Ok(Some(row)) = rows.next_row() {
         if row.end == End::Whole
             && let Ok(event) = cowrie::decode(row.bytes, zone)
         {

@@ -50,8 +50,8 @@ fn epoch(text: &str) -> Option<(i64, i64)> {
     let number: i64 = whole.parse().ok()?;
     Some(match number {
         ..100_000_000_000 => (number, micros(fraction.as_bytes())?),
-        ..100_000_000_000_000 => (number / 1_000, number % 1_000 * 1_000),
-        ..100_000_000_000_000_000 => (number / SECOND, number % SECOND),
+        100_000_000_000..100_000_000_000_000 => (number / 1_000, number % 1_000 * 1_000),
+        100_000_000_000_000..100_000_000_000_000_000 => (number / SECOND, number % SECOND),
         _ => (number / 1_000_000_000, number % 1_000_000_000 / 1_000),
     })
 }

@@ -145,7 +145,7 @@ impl Reader<'_> {
     ) -> Option<io::Result<()>> {
         let mut reported = 0;
         loop {
-            match rows.next() {
+            match rows.next_row() {
                 Ok(Some(row)) => {
                     let line = row.line;
                     self.row(input, &row, tally);

@@ -33,7 +33,7 @@ pub(super) enum Key {
     Hassh,
     Username,
     Password,
-    PublicKey,
+    Offered,
     Fingerprint,
     Width,
     Height,
@@ -66,7 +66,7 @@ impl Key {
             "hassh" => Self::Hassh,
             "username" => Self::Username,
             "password" => Self::Password,
-            "key" => Self::PublicKey,
+            "key" => Self::Offered,
             "fingerprint" => Self::Fingerprint,
             "width" => Self::Width,
             "height" => Self::Height,
@@ -118,7 +118,7 @@ impl<'a> Row<'a> {
 
     /// The public key, in either form.
     pub(super) fn public_key(&mut self) -> Option<PublicKey<'a>> {
-        let (key, fingerprint) = (self.take(Key::PublicKey), self.take(Key::Fingerprint));
+        let (key, fingerprint) = (self.take(Key::Offered), self.take(Key::Fingerprint));
         (key.is_some() || fingerprint.is_some()).then_some(PublicKey { key, fingerprint })
     }
 
