@@ -27,6 +27,20 @@ fn the_main_job_ends_with_identities_and_their_reasons() {
 }
 
 #[test]
+fn the_listed_flaws_are_skipped_and_counted() {
+    let desk = Desk::new();
+    desk.generate(300);
+    let summary = desk.json(&["ingest", "cowrie", "logs"]);
+    let flaws: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(desk.path("logs/flaws.json")).unwrap()).unwrap();
+    let unreadable = flaws.as_array().unwrap().iter().filter(|flaw| flaw["reads"] == "no").count();
+    let skipped =
+        summary["skipped"].as_object().unwrap().values().filter_map(|count| count.as_u64());
+    assert!(unreadable > 0);
+    assert_eq!(skipped.sum::<u64>(), unreadable as u64, "{summary}");
+}
+
+#[test]
 fn a_second_run_says_that_nothing_is_new() {
     let desk = Desk::with_logs();
     desk.succeed(&["run"]);

@@ -53,7 +53,7 @@ const CRIMES: &[(&str, &str)] = &[
 ];
 
 /// Crimes that the host shrugs off.
-const FORGIVEN: &[&str] = &["flood-log"];
+const FORGIVEN: &[&str] = &["flood-log", "ask-for-changes"];
 
 async fn scene() -> (Scene, Plugin) {
     let limits = Limits {
@@ -112,6 +112,15 @@ async fn a_spinning_guest_does_not_delay_another_tick() {
         tokio::join!(scene.tick(&guest, &[("crime", "spin")]), scene.tick(clusterer, &[]));
     assert!(spun.is_err());
     assert_eq!(ticked.unwrap().committed.formed, 1);
+}
+
+#[tokio::test]
+async fn the_wall_clock_ends_a_tick_whose_guest_has_budget_left() {
+    let limits = Limits { tick_seconds: 1, guest_milliseconds: 60_000, ..Limits::default() };
+    let scene = Scene::with(Config { limits, ..Config::default() }).await;
+    let guest = scene.guest("hostile").await;
+    let error = scene.tick(&guest, &[("crime", "spin")]).await.unwrap_err().to_string();
+    assert_eq!(error, "plugin 'hostile': the tick took longer than limits.tick-seconds = 1");
 }
 
 async fn refusal(bytes: &[u8]) -> String {

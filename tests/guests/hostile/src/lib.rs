@@ -31,6 +31,7 @@ impl Correlator for Hostile {
                 log::warn("all work and no play makes a dull guest");
                 Ok(())
             }),
+            "ask-for-changes" => ask_for_changes(),
             "hoard-frames" => hoard_frames(),
             "hoard-builders" => {
                 (0..1_000_000).for_each(|_| std::mem::forget(RawBuilder::new(1)));
@@ -93,6 +94,18 @@ fn panic_with_words() -> Result<(), Problem> {
     let nothing: Option<u32> = std::hint::black_box(None);
     assert!(nothing.is_some(), "famous last words");
     Ok(())
+}
+
+/// No crime at all: nothing has changed since now; since any other revision, the host may give the whole.
+fn ask_for_changes() -> Result<(), Problem> {
+    let all = store::read(View::Attackers)?;
+    let none = store::read_since(View::Attackers, all.revision)?;
+    let other = store::read_since(View::Attackers, u64::MAX)?;
+    if all.whole && !none.whole && none.rows.rows() == 0 && other.whole {
+        Ok(())
+    } else {
+        Err(Problem::Invalid("the host does not keep its word on `since`".to_owned()))
+    }
 }
 
 fn hoard_frames() -> Result<(), Problem> {

@@ -9,114 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::SqliteConnection;
 
+use super::known::{self, Counts, Known, about, ask};
 use super::listing::{self, Fingerprint, Listed};
 use super::merge::{Grown, Merged};
-use super::rows::{self, Statement};
+use super::rows::{self, Statement, Values};
 use super::{Batch, Kind};
 use crate::clock::Timestamp;
 use crate::store::{StoreError, encoding};
-
-/// How much is stored of the attackers of a batch that are stored, by index into the batch.
-pub(super) type Known = FxHashMap<usize, Counts>;
-
-/// How much is stored of an attacker.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) features: i64,
-    /// Fingerprints and payloads: what DECNET calls bounty.
-    bounties: i64,
-    pub(super) credentials: i64,
-}
-
-/// A question about some attackers; each row of the answer begins with the index into the batch.
-const fn about(tail: &'static str) -> Statement {
-    Statement { head: "WITH attacker (at, uuid) AS (VALUES ", row: "(?, ?)", tail }
-}
-
-async fn ask<R>(
-    connection: &mut SqliteConnection,
-    batch: &Batch,
-    question: Statement,
-    attackers: impl Iterator<Item = usize>,
-) -> Result<Vec<R>, StoreError>
-where
-    R: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
-{
-    let attackers: Vec<usize> = attackers.collect();
-    let mut answer = Vec::new();
-    for chunk in rows::chunks(&attackers) {
-        let mut query = sqlx::query_as(question.sql(chunk.len()));
-        for at in chunk {
-            query = query.bind(i64::try_from(*at).unwrap_or(i64::MAX)).bind(batch.attacker_id(*at));
-        }
-        answer.append(&mut query.fetch_all(&mut *connection).await?);
-    }
-    Ok(answer)
-}
-
-fn index(at: i64) -> usize {
-    usize::try_from(at).unwrap_or(usize::MAX)
-}
-
-const COUNTS: Statement = about(
-    ") SELECT at, (SELECT COUNT(*) FROM corral_feature f WHERE f.attacker_uuid = attacker.uuid), \
-     (SELECT COUNT(*) FROM corral_feature f WHERE f.attacker_uuid = attacker.uuid \
-      AND f.kind IN ('hassh', 'ja3', 'ja4', 'ja4h', 'payload-sha256')), \
-     (SELECT COUNT(*) FROM credentials c WHERE c.attacker_uuid = attacker.uuid) \
-     FROM attacker CROSS JOIN attackers a ON a.uuid = attacker.uuid",
-);
-
-async fn count(
-    connection: &mut SqliteConnection,
-    batch: &Batch,
-    attackers: impl Iterator<Item = usize>,
-) -> Result<Known, StoreError> {
-    let rows: Vec<(i64, i64, i64, i64)> = ask(connection, batch, COUNTS, attackers).await?;
-    let counts = rows.into_iter().map(|(at, features, bounties, credentials)| {
-        (index(at), Counts { features, bounties, credentials })
-    });
-    Ok(counts.collect())
-}
-
-/// Which attackers of the batch are stored, and how much of them.
-pub(super) async fn load(
-    connection: &mut SqliteConnection,
-    batch: &Batch,
-) -> Result<Known, StoreError> {
-    count(connection, batch, 0..batch.attackers.len()).await
-}
-
-/// Makes rows for new attackers, to which the rows of other tables can refer; what is known of them
-/// follows.
-pub(super) async fn introduce(
-    connection: &mut SqliteConnection,
-    batch: &Batch,
-    new: &[usize],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    const INTRODUCE: Statement = Statement {
-        head: "INSERT INTO attackers (uuid, ip, first_seen, last_seen, event_count, service_count, decky_count, \
-               services, deckies, is_traversal, bounty_count, credential_count, fingerprints, commands, \
-               rotation_count, ipv6_leak_count, updated_at) VALUES ",
-        row: "(?, ?, ?, ?, 0, 0, 0, '[]', '[]', 0, 0, 0, '[]', '[]', 0, 0, ?)",
-        tail: "",
-    };
-    let now: Arc<str> = Arc::from(encoding::datetime(now));
-    let now = || Arc::clone(&now);
-    rows::write(connection, INTRODUCE, new, |values, at| {
-        values
-            .bind(batch.attacker_id(*at))
-            .bind(batch.attacker_ip(*at))
-            .bind(now())
-            .bind(now())
-            .bind(now())
-    })
-    .await?;
-    Ok(())
-}
 
 /// A row of `attackers` that is to be written.
 #[derive(Debug, Default)]
@@ -131,8 +32,31 @@ struct Row {
 }
 
 impl Row {
-    fn traversal(&self) -> Option<String> {
-        (self.deckies.len() > 1).then(|| self.deckies.join(" → "))
+    /// Binds what inserting and updating have in common.
+    fn bind(
+        &self,
+        values: Values,
+        counts: Option<&Counts>,
+        fingerprints: Option<&str>,
+        now: &Arc<str>,
+    ) -> Values {
+        let length = |list: &[String]| i64::try_from(list.len()).unwrap_or(i64::MAX);
+        let counts = counts.copied().unwrap_or_default();
+        let is_traversal = self.deckies.len() > 1;
+        values
+            .bind(encoding::datetime(self.first))
+            .bind(encoding::datetime(self.last))
+            .bind(self.events)
+            .bind(length(&self.services))
+            .bind(length(&self.deckies))
+            .bind(encoding::list(&self.services))
+            .bind(encoding::list(&self.deckies))
+            .bind(is_traversal.then(|| self.deckies.join(" → ")))
+            .bind(is_traversal)
+            .bind(counts.bounties)
+            .bind(counts.credentials)
+            .bind(fingerprints)
+            .bind(Arc::clone(now))
     }
 }
 
@@ -144,11 +68,13 @@ pub(super) async fn write(
     known: &Known,
     now: Timestamp,
 ) -> Result<Counts, StoreError> {
-    let counts = count(connection, batch, merged.attackers.iter().copied()).await?;
+    let counts = known::count(connection, batch, merged.attackers.iter().copied()).await?;
     let mut rows = contacts(connection, batch, merged).await?;
     fingerprints(connection, batch, merged, &mut rows).await?;
-    update(connection, batch, rows.into_iter().collect(), &counts, now).await?;
-    commands(connection, batch, merged).await?;
+    let (old, new): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(at, _)| known.contains_key(at));
+    insert(connection, batch, &new, &counts, now).await?;
+    update(connection, batch, &old, &counts, now).await?;
+    commands(connection, batch, merged, known).await?;
     let mut added = Counts::default();
     for (at, after) in counts {
         let before = known.get(&at).copied().unwrap_or_default();
@@ -165,21 +91,20 @@ async fn contacts(
     merged: &Merged<'_>,
 ) -> Result<BTreeMap<usize, Row>, StoreError> {
     const CONTACTS: Statement = about(
-        ") SELECT at, decky, service, first_seen, last_seen, events \
+        ") SELECT json_group_array(json_array(at, decky, service, first_seen, last_seen, events)) \
          FROM attacker CROSS JOIN corral_contact c ON c.attacker_uuid = attacker.uuid",
     );
-    let contacts: Vec<(i64, String, String, i64, i64, i64)> =
+    let contacts: Vec<(usize, String, String, i64, i64, i64)> =
         ask(connection, batch, CONTACTS, merged.attackers.iter().copied()).await?;
     let mut rows: BTreeMap<usize, Row> = BTreeMap::new();
     let mut firsts: BTreeMap<usize, Vec<(i64, String, String)>> = BTreeMap::new();
     for (at, decky, service, first, last, events) in contacts {
         let (first_seen, last_seen) = (Timestamp(first), Timestamp(last));
-        let row =
-            rows.entry(index(at)).or_insert_with(|| Row { first: first_seen, ..Row::default() });
+        let row = rows.entry(at).or_insert_with(|| Row { first: first_seen, ..Row::default() });
         row.first = row.first.min(first_seen);
         row.last = row.last.max(last_seen);
         row.events += events;
-        firsts.entry(index(at)).or_default().push((first, decky, service));
+        firsts.entry(at).or_default().push((first, decky, service));
     }
     for (at, mut firsts) in firsts {
         let Some(row) = rows.get_mut(&at) else { continue };
@@ -205,9 +130,9 @@ async fn fingerprints(
     rows: &mut BTreeMap<usize, Row>,
 ) -> Result<(), StoreError> {
     const FINGERPRINTS: Statement = about(
-        ") SELECT at, kind, value, first_seen, decky \
+        ") SELECT json_group_array(json_array(at, first_seen, kind, value, decky)) \
          FROM attacker CROSS JOIN corral_feature f ON f.attacker_uuid = attacker.uuid \
-         WHERE kind IN ('hassh', 'ja3', 'ja4', 'ja4h') ORDER BY at, first_seen, kind, value",
+         WHERE kind IN ('hassh', 'ja3', 'ja4', 'ja4h')",
     );
     let is_fingerprint = |kind| matches!(kind, Kind::Hassh | Kind::Ja3 | Kind::Ja4 | Kind::Ja4h);
     let shown: FxHashSet<usize> = merged
@@ -216,13 +141,14 @@ async fn fingerprints(
         .filter(|(_, kind, _)| is_fingerprint(*kind))
         .map(|(at, ..)| *at)
         .collect();
-    let features: Vec<(i64, String, String, i64, String)> =
+    let mut features: Vec<(usize, i64, String, String, String)> =
         ask(connection, batch, FINGERPRINTS, shown.into_iter()).await?;
+    features.sort_unstable();
     for of_one in features.chunk_by(|a, b| a.0 == b.0) {
-        let Some(at) = of_one.first().map(|first| index(first.0)) else { continue };
+        let Some(at) = of_one.first().map(|first| first.0) else { continue };
         let list: Vec<Fingerprint<'_>> = of_one
             .iter()
-            .map(|(_, kind, value, at, decky)| Fingerprint {
+            .map(|(_, at, kind, value, decky)| Fingerprint {
                 kind,
                 value,
                 at: Timestamp(*at),
@@ -236,10 +162,33 @@ async fn fingerprints(
     Ok(())
 }
 
+async fn insert(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    rows: &[(usize, Row)],
+    counts: &Known,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const INSERT: Statement = Statement {
+        head: "INSERT INTO attackers (ip, uuid, first_seen, last_seen, event_count, service_count, decky_count, \
+               services, deckies, traversal_path, is_traversal, bounty_count, credential_count, fingerprints, \
+               updated_at, commands, rotation_count, ipv6_leak_count) VALUES ",
+        row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', 0, 0)",
+        tail: "",
+    };
+    let now: Arc<str> = Arc::from(encoding::datetime(now));
+    rows::write(connection, INSERT, rows, |values, (at, row)| {
+        let values = values.bind(batch.attacker_ip(*at)).bind(batch.attacker_id(*at));
+        row.bind(values, counts.get(at), row.fingerprints.as_deref().or(Some("[]")), &now)
+    })
+    .await?;
+    Ok(())
+}
+
 async fn update(
     connection: &mut SqliteConnection,
     batch: &Batch,
-    rows: Vec<(usize, Row)>,
+    rows: &[(usize, Row)],
     counts: &Known,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -255,40 +204,31 @@ async fn update(
                fingerprints = COALESCE(new.fingerprints, attackers.fingerprints), updated_at = new.updated_at \
                FROM new WHERE attackers.uuid = new.uuid",
     };
-    let length = |list: &[String]| i64::try_from(list.len()).unwrap_or(i64::MAX);
-    let now = encoding::datetime(now);
-    rows::write(connection, UPDATE, &rows, |values, (at, row)| {
-        let counts = counts.get(at).copied().unwrap_or_default();
-        values
-            .bind(batch.attacker_id(*at))
-            .bind(encoding::datetime(row.first))
-            .bind(encoding::datetime(row.last))
-            .bind(row.events)
-            .bind(length(&row.services))
-            .bind(length(&row.deckies))
-            .bind(encoding::list(&row.services))
-            .bind(encoding::list(&row.deckies))
-            .bind(row.traversal())
-            .bind(row.deckies.len() > 1)
-            .bind(counts.bounties)
-            .bind(counts.credentials)
-            .bind(row.fingerprints.clone())
-            .bind(now.as_str())
+    let now: Arc<str> = Arc::from(encoding::datetime(now));
+    rows::write(connection, UPDATE, rows, |values, (at, row)| {
+        row.bind(
+            values.bind(batch.attacker_id(*at)),
+            counts.get(at),
+            row.fingerprints.as_deref(),
+            &now,
+        )
     })
     .await?;
     Ok(())
 }
 
 /// Lists the new commands. If a session turned out to be of another service, the list is made anew.
-/// Few attackers at a time, since each list can have some megabytes.
+/// Few of the stored attackers at a time, since the list of each can have some megabytes.
 async fn commands(
     connection: &mut SqliteConnection,
     batch: &Batch,
     merged: &Merged<'_>,
+    known: &Known,
 ) -> Result<(), StoreError> {
     const AT_A_TIME: usize = 8;
     const STORED: Statement = about(
-        ") SELECT at, commands FROM attacker CROSS JOIN attackers a ON a.uuid = attacker.uuid",
+        ") SELECT json_group_array(json_array(at, commands)) \
+         FROM attacker CROSS JOIN attackers a ON a.uuid = attacker.uuid",
     );
     const UPDATE: Statement = Statement {
         head: "WITH new (uuid, commands) AS (VALUES ",
@@ -306,21 +246,21 @@ async fn commands(
     }
     let moved: FxHashSet<usize> = merged.moved().map(|place| place.attacker).collect();
     new.retain(|at, _| !moved.contains(at));
-    let with_new: Vec<usize> = new.keys().copied().collect();
-    for some in with_new.chunks(AT_A_TIME) {
-        let stored: Vec<(i64, String)> =
-            ask(connection, batch, STORED, some.iter().copied()).await?;
+    let (old, fresh): (Vec<usize>, Vec<usize>) = new.keys().partition(|at| known.contains_key(at));
+    for some in old.chunks(AT_A_TIME).chain(std::iter::once(fresh.as_slice())) {
+        let listed = some.iter().copied().filter(|at| known.contains_key(at));
+        let listed: FxHashMap<usize, String> =
+            ask(connection, batch, STORED, listed).await?.into_iter().collect();
         let mut lists = Vec::new();
-        for (at, json) in stored {
-            let corrupt = |error| StoreError::Corrupt {
+        for at in some {
+            let new = new.remove(at).unwrap_or_default();
+            let listed = listed.get(at).map_or("[]", String::as_str);
+            let list = listing::add_commands(listed, new).map_err(|error| StoreError::Corrupt {
                 table: "attackers",
-                row: batch.attacker_id(index(at)).to_string(),
+                row: batch.attacker_id(*at).to_string(),
                 reason: format!("commands: {error}"),
-            };
-            let new = new.remove(&index(at)).unwrap_or_default();
-            lists.extend(
-                listing::add_commands(&json, new).map_err(corrupt)?.map(|list| (index(at), list)),
-            );
+            })?;
+            lists.extend(list.map(|list| (*at, list)));
         }
         rows::write(connection, UPDATE, &lists, |values, (at, list)| {
             values.bind(batch.attacker_id(*at)).bind(list.as_str())

@@ -160,20 +160,14 @@ impl Secret {
 
     /// The secret that begins like this and has this hash.
     pub(super) fn of(start: &str, sha256: Arc<str>) -> Self {
-        // U+0000 has no place in a database's text.
-        let base64 = Arc::from(STANDARD.encode(start.as_bytes()));
-        Self {
-            sha256,
-            text: Arc::from(start.replace('\0', "\u{fffd}")),
-            base64,
-            printable: Arc::from(printable(start)),
-        }
+        let base64 = Arc::from(STANDARD.encode(start));
+        Self { sha256, text: Arc::from(start), base64, printable: Arc::from(printable(start)) }
     }
 
     /// Its beginning, and the hash of all of it where that does not follow.
     pub(super) fn parts(&self) -> (&str, Option<&str>) {
-        // Only a secret of the greatest length can have been cut, and only one with U+FFFD be mended.
-        let is_changed = self.text.len() + 3 >= Self::BYTES_MAX || self.text.contains('\u{fffd}');
+        // Only a secret of the greatest length can have been cut.
+        let is_changed = self.text.len() + 3 >= Self::BYTES_MAX;
         (&self.text, is_changed.then_some(&self.sha256))
     }
 }

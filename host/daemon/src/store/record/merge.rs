@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::attackers::Known;
+use super::known::Known;
 use super::sessions::{Logged, State, Stored};
 use super::{Batch, Credential, Entered, Event, Feature, Kind, Recorded, Session, What, commands};
 use crate::clock::Timestamp;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 
-use super::attackers::Known;
+use super::known::Known;
 use super::merge::{Grown, Merged};
 use super::rows::{self, Statement};
 use super::{Batch, Certainty, Credential, Secret, Service};
