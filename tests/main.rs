@@ -1,6 +1,11 @@
 //! The integration tests: one binary, a module a subject, driving the library and the real executable.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod clusterer;
 mod commands;

@@ -104,7 +104,7 @@ pub(super) fn discover(paths: &[PathBuf], zone: Zone) -> Found {
                 }
                 // What is wrong with it is said when it is read.
                 Err(_) => {
-                    candidates.push(Candidate { first: Timestamp(i64::MAX), path: path.clone() })
+                    candidates.push(Candidate { first: Timestamp(i64::MAX), path: path.clone() });
                 }
             },
             Err(error) => found.problems.push(Problem::file(&error.path, &error.error)),

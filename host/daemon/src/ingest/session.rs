@@ -231,7 +231,7 @@ impl<'s> Assembler<'s> {
                 }
             }
             Action::Relay { host, port } => {
-                add(Kind::RelayTarget, features::relay_target(&host, &port).as_deref())
+                add(Kind::RelayTarget, features::relay_target(&host, &port).as_deref());
             }
             Action::Tunnelled { ja3, ja4, ja4h } => {
                 add(Kind::Ja3, ja3.as_deref().and_then(|ja3| features::digest(ja3, 32)).as_deref());
