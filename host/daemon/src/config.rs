@@ -42,11 +42,18 @@ pub struct StoreConfig {
     pub busy_seconds: u64,
     /// The most bytes of distinct text that frames may hold in memory.
     pub text_bytes_max: usize,
+    /// The most bytes of views that stay in memory from one tick to the next.
+    pub resident_bytes_max: usize,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: String::new(), busy_seconds: 30, text_bytes_max: 1 << 30 }
+        Self {
+            url: String::new(),
+            busy_seconds: 30,
+            text_bytes_max: 1 << 30,
+            resident_bytes_max: 512 << 20,
+        }
     }
 }
 
@@ -58,13 +65,15 @@ pub struct PoolConfig {
     pub threads: usize,
     /// Inputs with fewer rows run where they are asked for: a hand-over costs more than they do.
     pub inline_rows: usize,
-    /// Kernels above `inline-rows` that run at one time; others wait.
+    /// Inputs with as many rows or more are large.
+    pub large_rows: usize,
+    /// Large kernels that run at one time; others wait.
     pub large_kernels_max: usize,
 }
 
 impl Default for PoolConfig {
     fn default() -> Self {
-        Self { threads: 0, inline_rows: 256, large_kernels_max: 2 }
+        Self { threads: 0, inline_rows: 256, large_rows: 100_000, large_kernels_max: 2 }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Limits};
 use crate::pool::{Pool, PoolError};
 use crate::store::Store;
+use crate::store::resident::Resident;
 
 mod bindings;
 pub mod catalog;
@@ -40,6 +41,7 @@ pub struct Host {
     pool: Pool,
     store: Store,
     texts: Arc<Interner>,
+    resident: Arc<Resident>,
     limits: Limits,
     clock: Arc<dyn Clock>,
 }
@@ -91,12 +93,14 @@ impl Host {
         let engine = engine::Engine::start(&config.limits)?;
         let mut linker = Linker::new(engine.wasm());
         bindings::add_to_linker(&mut linker).map_err(HostError::Engine)?;
+        let texts = Arc::new(Interner::new(config.store.text_bytes_max));
         Ok(Self {
             engine,
             linker,
             pool: Pool::start(&config.pool)?,
             store,
-            texts: Arc::new(Interner::new(config.store.text_bytes_max)),
+            resident: Arc::new(Resident::new(texts.clone(), config.store.resident_bytes_max)),
+            texts,
             limits: config.limits.clone(),
             clock,
         })
@@ -115,7 +119,9 @@ impl Host {
             store: self.store.clone(),
             snapshot: None,
             texts: self.texts.clone(),
+            resident: self.resident.clone(),
             changes: None,
+            clock: self.clock.clone(),
         };
         self.engine.new_store(guest, &self.limits)
     }

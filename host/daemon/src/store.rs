@@ -18,6 +18,7 @@ pub mod commit;
 pub mod encoding;
 pub mod reader;
 pub mod record;
+pub mod resident;
 pub mod revision;
 pub mod rollup;
 pub mod snapshot;

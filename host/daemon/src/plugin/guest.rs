@@ -2,6 +2,7 @@
 //! has used of its limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use corral_kernels::{Frame, Interner};
 use wasmtime::StoreLimits;
@@ -9,10 +10,12 @@ use wasmtime::component::ResourceTable;
 
 use super::bindings::Problem;
 use super::load::Description;
+use crate::clock::Clock;
 use crate::config::Limits;
 use crate::pool::Pool;
 use crate::store::Store;
 use crate::store::commit::Change;
+use crate::store::resident::Resident;
 use crate::store::revision::View;
 use crate::store::snapshot::Snapshot;
 
@@ -29,7 +32,9 @@ pub(super) struct Guest {
     pub(super) store: Store,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) texts: Arc<Interner>,
+    pub(super) resident: Arc<Resident>,
     pub(super) changes: Option<Vec<Change>>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// What a guest has used so far.
@@ -40,6 +45,7 @@ pub(super) struct Used {
     pub(super) builders: usize,
     pub(super) text_bytes: usize,
     pub(super) kernel_calls: usize,
+    pub(super) kernel_time: Duration,
     pub(super) log_bytes: usize,
     pub(super) rows_read: usize,
 }

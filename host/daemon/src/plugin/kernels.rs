@@ -47,7 +47,11 @@ impl wit::Host for Guest {
                 value: value(given.value),
             })
             .collect();
-        match self.pool.run(Call { kernel, inputs, parameters, texts: self.texts.clone() }).await {
+        let started = self.clock.elapsed();
+        let call = Call { kernel, inputs, parameters, texts: self.texts.clone() };
+        let answer = self.pool.run(call).await;
+        self.used.kernel_time += self.clock.elapsed().saturating_sub(started);
+        match answer {
             Ok(outputs) => {
                 let handles =
                     outputs.into_iter().map(|frame| self.hold(FrameHandle { frame, view: None }));

@@ -20,6 +20,7 @@ impl From<wit::View> for View {
         match view {
             wit::View::Attackers => Self::Attackers,
             wit::View::Features => Self::Features,
+            wit::View::Sessions => Self::Sessions,
             wit::View::Identities => Self::Identities,
             wit::View::Campaigns => Self::Campaigns,
             wit::View::Behaviour => Self::Behaviour,
@@ -52,14 +53,8 @@ impl wit::Host for Guest {
         if let Err(problem) = self.granted("view", view.name(), |asked| &asked.reads) {
             return Ok(Err(problem));
         }
-        let (revision, whole) = match self.reading(view).await {
+        let (revision, frame, unchanged) = match self.reading(view, since).await {
             Ok(reading) => reading,
-            Err(error) => return Ok(Err(error.into())),
-        };
-        // Nothing was written since: the change is empty. Otherwise the answer is the whole view.
-        let unchanged = since == Some(revision);
-        let frame = match if unchanged { whole.take(&[]) } else { Ok(whole) } {
-            Ok(frame) => frame,
             Err(error) => return Ok(Err(error.into())),
         };
         self.used.rows_read += frame.rows();
@@ -99,12 +94,22 @@ impl wit::Host for Guest {
 }
 
 impl Guest {
-    async fn reading(&mut self, view: View) -> Result<(u64, Frame), StoreError> {
+    /// A view's version and rows, and whether it has not changed since; then the rows are none.
+    /// Otherwise the answer is the whole view.
+    async fn reading(
+        &mut self,
+        view: View,
+        since: Option<u64>,
+    ) -> Result<(u64, Frame, bool), StoreError> {
         let snapshot = match &mut self.snapshot {
             Some(snapshot) => snapshot,
-            closed => closed.insert(self.store.snapshot(self.texts.clone()).await?),
+            closed => closed.insert(self.store.snapshot(self.resident.clone()).await?),
         };
-        snapshot.read(view, &self.name).await
+        let revision = snapshot.revision(view).await?;
+        let unchanged = since == Some(revision);
+        let frame =
+            if unchanged { snapshot.empty(view)? } else { snapshot.read(view, &self.name).await? };
+        Ok((revision, frame, unchanged))
     }
 }
 

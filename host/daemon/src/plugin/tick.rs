@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::Host;
 use super::bindings::{Problem, correlator};
-use super::guest::Guest;
+use super::guest::{Guest, Used};
 use super::load::Plugin;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::commit::{Change, CommitError, Committed, Committer};
+use crate::store::revision::View;
 
 /// How often a tick whose guards failed runs again on a fresh snapshot.
 const ATTEMPTS_MAX: u32 = 3;
@@ -25,10 +26,13 @@ pub struct Wake {
 }
 
 /// What a tick did.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct Ticked {
     /// Rows by verb.
     pub committed: Committed,
+    /// The views that the commit touched.
+    #[serde(skip)]
+    pub touched: Vec<View>,
     /// Rows that the guest read.
     pub rows_read: usize,
     /// Runs until the guards held.
@@ -36,6 +40,9 @@ pub struct Ticked {
     /// How long it took, all attempts together.
     #[serde(skip)]
     pub took: Duration,
+    /// How much of that the kernels took, waiting for the pool included.
+    #[serde(skip)]
+    pub kernels: Duration,
 }
 
 /// Why a tick changed nothing.
@@ -99,15 +106,18 @@ impl Host {
         let name = plugin.description().name.clone();
         let mut wake = wake;
         let mut attempts = 0;
+        let mut kernels = Duration::ZERO;
         loop {
             attempts += 1;
             let now = self.clock.now();
-            let (changes, rows_read) = self.call(plugin, &wake, now).await?;
+            let (changes, used) = self.call(plugin, &wake, now).await?;
+            kernels += used.kernel_time;
             let by = Committer { plugin: &name, now, event_bytes_max: self.limits.event_bytes_max };
             match self.store.commit(&self.texts, &changes, by).await {
-                Ok(committed) => {
+                Ok((committed, touched)) => {
                     let took = self.clock.elapsed().saturating_sub(started);
-                    return Ok(Ticked { committed, rows_read, attempts, took });
+                    let rows_read = used.rows_read;
+                    return Ok(Ticked { committed, touched, rows_read, attempts, took, kernels });
                 }
                 Err(CommitError::Conflict(what)) if attempts < ATTEMPTS_MAX => {
                     tracing::debug!(plugin = name, what, "a guard failed; the tick runs again");
@@ -123,13 +133,13 @@ impl Host {
         }
     }
 
-    /// One call in a fresh instance: what the guest wants changed, and the rows it read.
+    /// One call in a fresh instance: what the guest wants changed, and what it used.
     async fn call(
         &self,
         plugin: &Plugin,
         wake: &Wake,
         now: Timestamp,
-    ) -> Result<(Vec<Change>, usize), TickError> {
+    ) -> Result<(Vec<Change>, Used), TickError> {
         let name = || plugin.description().name.clone();
         let died = |why: String| TickError::Trapped { plugin: name(), why };
         let context = correlator::Context {
@@ -145,7 +155,7 @@ impl Host {
             let answer =
                 instance.corral_correlator_correlator().call_tick(&mut store, &context).await?;
             let Guest { changes, used, .. } = store.into_data();
-            Ok::<_, wasmtime::Error>((answer, changes.unwrap_or_default(), used.rows_read))
+            Ok::<_, wasmtime::Error>((answer, changes.unwrap_or_default(), used))
         };
         let Some(running) = self.engine.spawn(call) else {
             return Err(died("the host is stopping".to_owned()));
@@ -157,7 +167,7 @@ impl Host {
             Ok(Ok(Ok((Err(problem), ..)))) => {
                 Err(TickError::Problem { plugin: name(), problem: text(&problem) })
             }
-            Ok(Ok(Ok((Ok(()), changes, rows_read)))) => Ok((changes, rows_read)),
+            Ok(Ok(Ok((Ok(()), changes, used)))) => Ok((changes, used)),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Each view's version: a counter that every transaction bumps for the views it touches.
 
+use std::collections::HashMap;
+
 use sqlx::SqliteConnection;
 
 use super::{Store, StoreError};
@@ -11,6 +13,8 @@ pub enum View {
     Attackers,
     /// What is known of each attacker.
     Features,
+    /// When each attacker was where.
+    Sessions,
     /// Groups of attackers.
     Identities,
     /// Groups of identities.
@@ -33,9 +37,10 @@ pub enum View {
 
 impl View {
     /// Every view.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Attackers,
         Self::Features,
+        Self::Sessions,
         Self::Identities,
         Self::Campaigns,
         Self::Behaviour,
@@ -52,6 +57,7 @@ impl View {
         match self {
             Self::Attackers => "attackers",
             Self::Features => "features",
+            Self::Sessions => "sessions",
             Self::Identities => "identities",
             Self::Campaigns => "campaigns",
             Self::Behaviour => "behaviour",
@@ -82,17 +88,23 @@ pub(super) async fn bump(
     Ok(())
 }
 
-/// The version of `view`; 0 if nothing was ever written.
-pub(super) async fn current(
-    connection: &mut SqliteConnection,
-    view: View,
-) -> Result<u64, StoreError> {
-    let revision: Option<i64> =
-        sqlx::query_scalar("SELECT revision FROM corral_revision WHERE view = ?")
-            .bind(view.name())
-            .fetch_optional(connection)
-            .await?;
-    Ok(revision.and_then(|revision| u64::try_from(revision).ok()).unwrap_or(0))
+/// The versions of all views at one moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Revisions(HashMap<String, u64>);
+
+impl Revisions {
+    /// The version of `view`; 0 if nothing was ever written.
+    pub(super) fn of(&self, view: View) -> u64 {
+        self.0.get(view.name()).copied().unwrap_or(0)
+    }
+}
+
+/// The versions of all views.
+pub(super) async fn current(connection: &mut SqliteConnection) -> Result<Revisions, StoreError> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("SELECT view, revision FROM corral_revision").fetch_all(connection).await?;
+    let revisions = rows.into_iter().map(|(view, at)| (view, u64::try_from(at).unwrap_or(0)));
+    Ok(Revisions(revisions.collect()))
 }
 
 impl Store {
@@ -102,6 +114,6 @@ impl Store {
     /// [`StoreError`].
     pub async fn revision(&self, view: View) -> Result<u64, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        current(&mut connection, view).await
+        Ok(current(&mut connection).await?.of(view))
     }
 }

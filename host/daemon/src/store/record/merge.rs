@@ -289,6 +289,7 @@ impl Merged<'_> {
             self.places.values().any(|contact| !contact.credentials.is_empty() || contact.moved);
         let views = [
             (View::Attackers, !self.attackers.is_empty()),
+            (View::Sessions, !self.sessions.is_empty()),
             (View::Features, features),
             (View::Credentials, credentials),
             (View::Phases, tags > 0),

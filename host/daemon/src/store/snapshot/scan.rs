@@ -79,6 +79,11 @@ impl Builder {
     }
 }
 
+/// A column without values.
+pub(super) fn column(kind: Kind) -> Column {
+    Builder::new(kind).finish()
+}
+
 /// Runs `sql` and turns result column i into frame column `columns[i]`.
 pub(super) async fn scan(
     connection: &mut SqliteConnection,
