@@ -1,9 +1,11 @@
 //! The shared pool of kernel threads: the only place where tokio and rayon meet.
 //!
-//! The pool is a value. Small inputs run where they are asked for; a larger kernel waits for one of a
-//! few permits, runs on the pool, and answers through a channel. Whoever stops waiting, because a
-//! deadline passed or the daemon stops, cancels the kernel: it notices at its next checkpoint. A panic
-//! in a kernel is that call's error and nobody else's.
+//! The pool is a value, and shares its threads fairly. Small inputs run where they are asked for. A
+//! larger kernel runs on the pool and answers through a channel; at each checkpoint it lets kernels run
+//! that wait for a thread, so that a second's work never waits for a minute's. Only the largest, which
+//! would also hold much memory, queue for one of a few permits. Whoever stops waiting, because a
+//! deadline passed or the daemon stops, cancels the kernel: it notices at its next checkpoint. A panic in
+//! a kernel is that call's error and nobody else's.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +23,7 @@ pub struct Pool {
     threads: Arc<rayon::ThreadPool>,
     permits: Arc<Semaphore>,
     inline_rows: usize,
+    large_rows: usize,
 }
 
 /// Why a kernel gave no answer.
@@ -106,6 +109,7 @@ impl Pool {
             threads: Arc::new(threads),
             permits: Arc::new(Semaphore::new(config.large_kernels_max.max(1))),
             inline_rows: config.inline_rows,
+            large_rows: config.large_rows,
         })
     }
 
@@ -115,11 +119,17 @@ impl Pool {
     /// [`PoolError`].
     pub async fn run(&self, call: Call) -> Result<Vec<Frame>, PoolError> {
         let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
-        if call.inputs.iter().map(Frame::rows).sum::<usize>() < self.inline_rows {
+        let rows = call.inputs.iter().map(Frame::rows).sum::<usize>();
+        if rows < self.inline_rows {
             return call.run(&cancel.0);
         }
-        // Fair: permits go in the order of asking. Dropped only when the kernel has really ended.
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| PoolError::Stopping)?;
+        let permit = if rows < self.large_rows {
+            None
+        } else {
+            // Fair: permits go in the order of asking. Dropped only when the kernel has really ended.
+            let permit = self.permits.clone().acquire_owned().await;
+            Some(permit.map_err(|_| PoolError::Stopping)?)
+        };
         let (answer, answered) = oneshot::channel();
         let cancelled = cancel.0.clone();
         self.threads.spawn(move || {
@@ -190,12 +200,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_call_cancels_its_kernel_and_frees_its_permit() {
-        let config = PoolConfig { inline_rows: 0, large_kernels_max: 1, ..PoolConfig::default() };
+        let config = PoolConfig {
+            inline_rows: 0,
+            large_rows: 0,
+            large_kernels_max: 1,
+            ..PoolConfig::default()
+        };
         let pool = Pool::start(&config).unwrap();
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), pool.run(call(1)));
         assert!(waiting.await.is_err());
         // The one permit comes back only when the kernel has ended.
         assert!(pool.run(call(0)).await.is_err());
         assert!(STOPPED.load(Ordering::SeqCst));
+    }
+
+    #[tokio::test]
+    async fn a_kernel_runs_in_between_the_steps_of_a_longer_one_on_one_thread() {
+        let config = PoolConfig { threads: 1, inline_rows: 0, ..PoolConfig::default() };
+        let pool = Pool::start(&config).unwrap();
+        let long = pool.run(call(1));
+        tokio::pin!(long);
+        // The long one never ends by itself; the short one, which panics at once, comes back.
+        tokio::select! {
+            _ = &mut long => panic!("it spins until it is cancelled"),
+            short = pool.run(call(0)) => assert!(short.is_err()),
+        }
     }
 }

@@ -1,27 +1,30 @@
 //! Drives the correlators: today to a fixed point, for `corral run`.
 //!
-//! Each correlator ticks in turn, round after round, until a whole round changes nothing. One that
-//! fails is set aside with its reason; the others go on.
+//! All correlators run beside each other. Each has one tick in flight at most; a tick that changed a view
+//! makes every correlator that reads it run once more, and the run ends when nobody has anything left
+//! to do. One that fails is set aside with its reason; the others neither wait for it nor notice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::plugin::catalog::Catalog;
 use crate::plugin::{Host, Plugin, Reason, TickError, Ticked, Wake};
 use crate::store::commit::Committed;
+use crate::store::revision::View;
 use crate::store::ticks::TickRow;
 use crate::store::{Store, StoreError};
 
-/// Rounds until we call it a plugin's bug that nothing settles.
-const ROUNDS_MAX: u32 = 32;
+/// Ticks of one correlator until we call it a plugin's bug that nothing settles.
+const TICKS_MAX: u32 = 64;
 
 /// What a run did, a plugin.
 #[derive(Debug, Default, serde::Serialize)]
 pub struct Run {
-    /// Rounds until nothing changed.
-    pub rounds: u32,
     /// By plugin name.
     pub plugins: BTreeMap<String, PluginRun>,
 }
@@ -46,6 +49,48 @@ impl Run {
     }
 }
 
+/// One correlator of a run.
+struct Runner<'a> {
+    plugin: &'a Plugin,
+    /// Whether something that it reads changed since its last tick began.
+    is_dirty: bool,
+    is_ticking: bool,
+    done: PluginRun,
+}
+
+impl Runner<'_> {
+    fn name(&self) -> &str {
+        &self.plugin.description().name
+    }
+
+    fn reads_any(&self, views: &BTreeSet<&str>) -> bool {
+        self.plugin.description().reads.iter().any(|view| views.contains(view.as_str()))
+    }
+
+    fn is_due(&self) -> bool {
+        self.is_dirty && !self.is_ticking && self.done.failed.is_none()
+    }
+
+    /// Takes in what a tick did; gives the views that it touched.
+    fn finish(&mut self, ticked: Result<Ticked, TickError>) -> Vec<View> {
+        self.is_ticking = false;
+        match ticked {
+            Ok(ticked) => {
+                self.done.milliseconds += ticked.took.as_secs_f64() * 1000.0;
+                self.done.committed.add(ticked.committed);
+                if !ticked.touched.is_empty() && self.done.ticks == TICKS_MAX {
+                    self.done.failed = Some(format!("still changing rows after {TICKS_MAX} ticks"));
+                }
+                ticked.touched
+            }
+            Err(error) => {
+                self.done.failed = Some(chain(&error));
+                Vec::new()
+            }
+        }
+    }
+}
+
 /// Runs every enabled plugin of the catalog to the fixed point.
 ///
 /// # Errors
@@ -58,58 +103,54 @@ pub async fn run(
     store: &Store,
     clock: &Arc<dyn Clock>,
 ) -> Result<Run, StoreError> {
-    let enabled: Vec<&Plugin> = catalog
+    let enabled = |plugin: &&Plugin| config.plugin(&plugin.description().name).enabled;
+    let mut runners: Vec<Runner<'_>> = catalog
         .plugins
         .values()
-        .filter(|plugin| config.plugin(&plugin.description().name).enabled)
+        .filter(enabled)
+        .map(|plugin| Runner {
+            plugin,
+            is_dirty: true,
+            is_ticking: false,
+            done: PluginRun::default(),
+        })
         .collect();
-    let mut run = Run::default();
-    let mut changed = true;
-    while changed {
-        changed = false;
-        run.rounds += 1;
-        for plugin in &enabled {
-            let name = &plugin.description().name;
-            let so_far = run.plugins.entry(name.clone()).or_default();
-            if so_far.failed.is_some() {
-                continue;
-            }
-            let settings = config.plugin(name).settings.into_iter().collect();
-            let reason = if run.rounds == 1 { Reason::Command } else { Reason::Poll };
-            let started_at = clock.now();
-            let ticked = host.tick(plugin, Wake { reason, settings }).await;
-            remember(store, plugin, started_at, reason, &ticked).await?;
-            so_far.ticks += 1;
-            match ticked {
-                Ok(ticked) => {
-                    so_far.milliseconds += ticked.took.as_secs_f64() * 1000.0;
-                    so_far.committed.add(ticked.committed);
-                    changed |= !ticked.committed.is_empty();
-                }
-                Err(error) => so_far.failed = Some(chain(&error)),
-            }
+    let mut ticking = FuturesUnordered::new();
+    loop {
+        for (at, runner) in runners.iter_mut().enumerate().filter(|(_, runner)| runner.is_due()) {
+            (runner.is_dirty, runner.is_ticking) = (false, true);
+            runner.done.ticks += 1;
+            let reason = if runner.done.ticks == 1 { Reason::Command } else { Reason::Event };
+            let settings = config.plugin(runner.name()).settings.into_iter().collect();
+            let (plugin, started_at) = (runner.plugin, clock.now());
+            ticking.push(async move {
+                (at, started_at, reason, host.tick(plugin, Wake { reason, settings }).await)
+            });
         }
-        if changed && run.rounds == ROUNDS_MAX {
-            for plugin in run.plugins.values_mut().filter(|plugin| plugin.failed.is_none()) {
-                plugin.failed = Some(format!("still changing rows after {ROUNDS_MAX} rounds"));
-            }
-            break;
+        let Some((at, started_at, reason, ticked)) = ticking.next().await else { break };
+        let Some(runner) = runners.get_mut(at) else { break };
+        remember(store, runner.plugin, started_at, reason, &ticked).await?;
+        let touched = runner.finish(ticked);
+        let touched: BTreeSet<&str> = touched.iter().map(|view| view.name()).collect();
+        for runner in &mut runners {
+            runner.is_dirty |= runner.reads_any(&touched);
         }
     }
-    Ok(run)
+    let plugins = runners.into_iter().map(|runner| (runner.name().to_owned(), runner.done));
+    Ok(Run { plugins: plugins.collect() })
 }
 
 /// A tick that changed nothing leaves no trace.
 async fn remember(
     store: &Store,
     plugin: &Plugin,
-    started_at: crate::clock::Timestamp,
+    started_at: Timestamp,
     reason: Reason,
     ticked: &Result<Ticked, TickError>,
 ) -> Result<(), StoreError> {
     let (ticked, problem) = match ticked {
         Ok(ticked) if ticked.committed.is_empty() => return Ok(()),
-        Ok(ticked) => (*ticked, None),
+        Ok(ticked) => (ticked.clone(), None),
         Err(error) => (Ticked::default(), Some(chain(error))),
     };
     let description = plugin.description();

@@ -14,10 +14,12 @@ use super::revision::{self, View};
 use super::{Store, StoreError, rollup};
 use crate::clock::Timestamp;
 
+mod attribution;
 mod evidence;
 mod groups;
 mod outbox;
-mod upsert;
+mod reuse;
+mod state;
 
 /// Which grouping a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +191,8 @@ struct Effects {
 }
 
 impl Store {
-    /// Writes `changes`, their events and what follows from them in one transaction.
+    /// Writes `changes`, their events and what follows from them in one transaction; says what that
+    /// did, and which views it touched.
     ///
     /// # Errors
     /// [`CommitError`]; nothing was written.
@@ -198,9 +201,9 @@ impl Store {
         texts: &corral_kernels::Interner,
         changes: &[Change],
         by: Committer<'_>,
-    ) -> Result<Committed, CommitError> {
+    ) -> Result<(Committed, Vec<View>), CommitError> {
         if changes.is_empty() {
-            return Ok(Committed::default());
+            return Ok((Committed::default(), Vec::new()));
         }
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let mut effects = Effects::default();
@@ -212,7 +215,7 @@ impl Store {
         revision::bump(&mut transaction, &views).await?;
         effects.events.write(&mut transaction, by).await?;
         transaction.commit().await?;
-        Ok(effects.committed)
+        Ok((effects.committed, views))
     }
 }
 
@@ -247,10 +250,10 @@ async fn apply(
             Ok(())
         }
         Change::PutAttribution { rows } => {
-            upsert::attribution(connection, texts, rows, by, effects).await
+            attribution::put(connection, texts, rows, by, effects).await
         }
-        Change::PutReuse { rows } => upsert::reuse(connection, texts, rows, by, effects).await,
-        Change::PutState { rows } => upsert::state(connection, texts, rows, by, effects).await,
+        Change::PutReuse { rows } => reuse::put(connection, texts, rows, by, effects).await,
+        Change::PutState { rows } => state::put(connection, texts, rows, by, effects).await,
     }
 }
 

@@ -7,6 +7,10 @@ use sqlx::FromRow;
 
 use super::{Store, StoreError};
 
+pub mod behaviour;
+pub mod campaigns;
+pub mod reuse;
+
 /// How much there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromRow)]
 pub struct Totals {
@@ -45,7 +49,7 @@ pub struct IdentityRow {
     pub last_seen: Option<String>,
 }
 
-/// One piece of evidence: why two addresses are one identity.
+/// One piece of evidence: why two addresses are one identity, or two identities one campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
 pub struct Edge {
     /// One end's uuid.
@@ -213,11 +217,17 @@ impl Store {
     /// [`StoreError`].
     pub async fn evidence(&self, attackers: &[AttackerRow]) -> Result<Vec<Edge>, StoreError> {
         let uuids: Vec<&str> = attackers.iter().map(|attacker| attacker.uuid.as_str()).collect();
+        self.edges("identity", &uuids).await
+    }
+
+    /// The evidence of a layer whose first ends are these members.
+    async fn edges(&self, layer: &str, members: &[&str]) -> Result<Vec<Edge>, StoreError> {
         Ok(sqlx::query_as(
             "SELECT e.a, e.b, e.reason, e.value FROM json_each(?) AS member
-             JOIN corral_evidence e ON e.layer = 'identity' AND e.a = member.value ORDER BY e.a, e.b",
+             JOIN corral_evidence e ON e.layer = ? AND e.a = member.value ORDER BY e.a, e.b",
         )
-        .bind(serde_json::to_string(&uuids).unwrap_or_default())
+        .bind(serde_json::to_string(members).unwrap_or_default())
+        .bind(layer)
         .fetch_all(&self.readers)
         .await?)
     }
@@ -232,6 +242,20 @@ impl Store {
             .bind(value)
             .fetch_one(&self.readers)
             .await?)
+    }
+
+    /// How many addresses show this piece of infrastructure, whatever kind it is of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn holders_of_infrastructure(&self, value: &str) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT COUNT(DISTINCT attacker_uuid) FROM corral_feature WHERE value = ? AND kind IN
+                 ('payload-sha256', 'payload-md5', 'download-host', 'relay-target', 'probe-sha256')",
+        )
+        .bind(value)
+        .fetch_one(&self.readers)
+        .await?)
     }
 
     /// The features that two attackers share, and how many addresses show each; the rarest first.

@@ -8,12 +8,13 @@ use super::{CommitError, Committer, Layer, write_rows};
 /// Events kept for a bus that does not come; older ones go.
 const ROWS_MAX: i64 = 100_000;
 
-/// The events of one commit, by kind: formed first, then linked, merged, unmerged.
+/// The events of one commit, by kind: formed first, then linked, merged, unmerged, then those of rows.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     formed: Vec<Formed>,
     linked: Vec<Event>,
     merged: Vec<Event>,
+    others: Vec<Event>,
 }
 
 #[derive(Debug)]
@@ -66,6 +67,11 @@ impl Events {
         self.merged.push(Event { topic, payload });
     }
 
+    /// An event about a row.
+    pub(super) fn add(&mut self, topic: &'static str, payload: Value) {
+        self.others.push(Event { topic, payload });
+    }
+
     pub(super) async fn write(
         self,
         connection: &mut SqliteConnection,
@@ -75,6 +81,7 @@ impl Events {
         let rows: Vec<Value> = formed
             .chain(self.linked)
             .chain(self.merged)
+            .chain(self.others)
             .map(|event| {
                 // DECNET's type is the topic without its root.
                 let kind = event.topic.split_once('.').map_or("", |(_, kind)| kind);
