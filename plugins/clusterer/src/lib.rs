@@ -6,12 +6,13 @@
 
 mod logic;
 
+use corral_sdk::reconcile::{reconcile, rows_of};
 use corral_sdk::{
     Commit, Context, Correlator, Description, FrameBuilder, Problem, View, codes, export, kernels,
     store,
 };
 
-use logic::{Kinds, project, reconcile, rows_of};
+use logic::{Kinds, project};
 
 struct Clusterer;
 
@@ -49,14 +50,14 @@ fn parity() -> Result<(), Problem> {
     let features = store::read(View::Features)?.rows;
     let identities = store::read(View::Identities)?.rows;
 
-    let [ja3, hassh, payload, endpoint] =
-        codes(["ja3", "hassh", "payload-sha256", "download-host"])?;
+    let [ja3, hassh, sha256, md5, endpoint] =
+        codes(["ja3", "hassh", "payload-sha256", "payload-md5", "download-host"])?;
     let known = project(
         attackers.rows() as usize,
         &features.u32s("row")?,
         &features.u32s("kind")?,
         &features.u32s("value")?,
-        &Kinds { ja3, hassh, payload, endpoint },
+        &Kinds { ja3, hassh, payloads: [sha256, md5], endpoint },
     );
     let fingerprints = FrameBuilder::new(known.ja3.len())
         .texts("ja3", &known.ja3)
@@ -84,11 +85,7 @@ fn parity() -> Result<(), Problem> {
     let stale = (0..).zip(&stale).filter(|(_, stale)| **stale != 0).map(|(row, _)| row).collect();
 
     Commit::new()
-        .form_identities(&attackers, plan.form.rows, plan.form.groups)
-        .link_attackers(&attackers, plan.link.rows, &identities, plan.link.targets)
-        .merge_identities(&identities, plan.merge.losers, plan.merge.winners)
-        .unmerge_identities(&identities, plan.unmerge)
+        .regroup_identities(&attackers, &identities, plan, &grouping.forest)
         .refresh_identities(&identities, stale)
-        .explain_identities(&attackers, plan.touched, &grouping.forest)
         .send()
 }

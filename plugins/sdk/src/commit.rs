@@ -1,7 +1,8 @@
 //! All of a tick's changes, gathered and sent once.
 
+use crate::reconcile::Plan;
 use crate::wit::corral::correlator::store::{
-    self as wit, Change, Evidence, Form, Link, Merge, Selection,
+    self as wit, Change, Evidence, Form, Link, Merge, Selection, Upsert,
 };
 use crate::{Frame, Problem};
 
@@ -77,6 +78,90 @@ impl<'a> Commit<'a> {
     ) -> Self {
         let any = !scope.is_empty();
         self.with(any, Change::ExplainIdentities(Evidence { members: attackers, scope, edges }))
+    }
+
+    /// All that a plan for identities asks for: form, link, merge, unmerge, and the evidence of every
+    /// component that it touches.
+    #[must_use]
+    pub fn regroup_identities(
+        self,
+        attackers: &'a Frame,
+        identities: &'a Frame,
+        plan: Plan,
+        forest: &'a Frame,
+    ) -> Self {
+        self.form_identities(attackers, plan.form.rows, plan.form.groups)
+            .link_attackers(attackers, plan.link.rows, identities, plan.link.targets)
+            .merge_identities(identities, plan.merge.losers, plan.merge.winners)
+            .unmerge_identities(identities, plan.unmerge)
+            .explain_identities(attackers, plan.touched, forest)
+    }
+
+    /// The same for campaigns, whose members are identities.
+    #[must_use]
+    pub fn regroup_campaigns(
+        self,
+        identities: &'a Frame,
+        campaigns: &'a Frame,
+        plan: Plan,
+        forest: &'a Frame,
+    ) -> Self {
+        let Plan { form, link, merge, unmerge, touched } = plan;
+        self.with(
+            !form.rows.is_empty(),
+            Change::FormCampaigns(Form {
+                members: identities,
+                rows: form.rows,
+                groups: form.groups,
+            }),
+        )
+        .with(
+            !link.rows.is_empty(),
+            Change::AssignIdentities(Link {
+                members: identities,
+                rows: link.rows,
+                groups: campaigns,
+                targets: link.targets,
+            }),
+        )
+        .with(
+            !merge.losers.is_empty(),
+            Change::MergeCampaigns(Merge {
+                groups: campaigns,
+                losers: merge.losers,
+                winners: merge.winners,
+            }),
+        )
+        .with(
+            !unmerge.is_empty(),
+            Change::UnmergeCampaigns(Selection { groups: campaigns, rows: unmerge }),
+        )
+        .with(
+            !touched.is_empty(),
+            Change::ExplainCampaigns(Evidence {
+                members: identities,
+                scope: touched,
+                edges: forest,
+            }),
+        )
+    }
+
+    /// States of (identity, primitive), with the columns of the view `attribution`.
+    #[must_use]
+    pub fn put_attribution(self, rows: &'a Frame) -> Self {
+        self.with(rows.rows() > 0, Change::PutAttribution(Upsert { rows }))
+    }
+
+    /// Reused credentials by `secret_sha256`, `secret_kind` and `principal_key`; the rest is derived.
+    #[must_use]
+    pub fn put_reuse(self, rows: &'a Frame) -> Self {
+        self.with(rows.rows() > 0, Change::PutReuse(Upsert { rows }))
+    }
+
+    /// The plugin's own rows: `key`, `value`; an absent value deletes.
+    #[must_use]
+    pub fn put_state(self, rows: &'a Frame) -> Self {
+        self.with(rows.rows() > 0, Change::PutState(Upsert { rows }))
     }
 
     fn with(mut self, any: bool, change: Change<'a>) -> Self {

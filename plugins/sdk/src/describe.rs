@@ -65,6 +65,7 @@ fn name(view: View) -> &'static str {
     match view {
         View::Attackers => "attackers",
         View::Features => "features",
+        View::Sessions => "sessions",
         View::Identities => "identities",
         View::Campaigns => "campaigns",
         View::Behaviour => "behaviour",

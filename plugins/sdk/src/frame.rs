@@ -49,6 +49,14 @@ pub fn codes<const N: usize>(texts: [&str; N]) -> Result<[u32; N], Problem> {
     <[u32; N]>::try_from(codes).map_err(|_| Problem::Unavailable("codes: wrong count".to_owned()))
 }
 
+/// As [`codes`], for as many texts as there are.
+///
+/// # Errors
+/// As [`codes`].
+pub fn codes_of(texts: &[String]) -> Result<Vec<u32>, Problem> {
+    wit::codes(texts)
+}
+
 /// The texts behind these codes.
 ///
 /// # Errors
@@ -76,6 +84,12 @@ impl FrameBuilder {
     #[must_use]
     pub fn u32s(self, name: &str, values: &[u32]) -> Self {
         self.add(|inner| inner.add_u32(name, values))
+    }
+
+    /// Adds a uint64 column.
+    #[must_use]
+    pub fn u64s(self, name: &str, values: &[u64]) -> Self {
+        self.add(|inner| inner.add_u64(name, values))
     }
 
     /// Adds a float64 column.

@@ -34,11 +34,14 @@ mod describe;
 mod frame;
 pub mod kernels;
 pub mod log;
+pub mod reconcile;
+mod seen;
 pub mod store;
 
 pub use commit::Commit;
 pub use describe::Context;
-pub use frame::{ABSENT, FrameBuilder, codes, texts};
+pub use frame::{ABSENT, FrameBuilder, codes, codes_of, texts};
+pub use seen::Seen;
 pub use wit::corral::correlator::frames::Frame;
 pub use wit::corral::correlator::problems::Problem;
 pub use wit::corral::correlator::store::{Reading, View};

@@ -1,0 +1,334 @@
+//! What has to change so that groups fit a grouping: pure, and the same for identities and campaigns.
+//!
+//! A kernel says which members belong together; the database says which group each member has. From
+//! the two, [`reconcile`] makes the plan that a correlator commits. Members are attackers where groups
+//! are identities, and identities where groups are campaigns. Rows of groups are in the order of their
+//! uuids, as the views have them, so a smaller row is a smaller uuid: the smallest group wins.
+
+use std::collections::HashMap;
+
+/// No group.
+pub const NONE: u32 = u32::MAX;
+/// A group that the snapshot does not hold, or a member that takes no part: left alone.
+pub const UNKNOWN: u32 = u32::MAX - 1;
+/// Merge pointers followed at most, as DECNET does.
+const HOPS_MAX: usize = 8;
+
+/// Turns references by uuid into references by row.
+pub fn rows_of(references: &[u32], uuids: &[u32]) -> Vec<u32> {
+    let rows: HashMap<u32, u32> = uuids.iter().copied().zip(0..).collect();
+    let row_of =
+        |code: &u32| if *code == NONE { NONE } else { rows.get(code).copied().unwrap_or(UNKNOWN) };
+    references.iter().map(row_of).collect()
+}
+
+/// What has to change so that the groups fit the grouping.
+#[derive(Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Members that form new groups.
+    pub form: Forming,
+    /// Members that join groups.
+    pub link: Linking,
+    /// Groups that merge.
+    pub merge: Merging,
+    /// Merged groups that come back, by row.
+    pub unmerge: Vec<u32>,
+    /// Members of all groups that change and have more than one member, ascending.
+    pub touched: Vec<u32>,
+}
+
+/// Members that form new groups.
+#[derive(Debug, Default, PartialEq)]
+pub struct Forming {
+    /// The members, by row.
+    pub rows: Vec<u32>,
+    /// The new group of each, numbered in the order of their first rows.
+    pub groups: Vec<u32>,
+}
+
+/// Members that join groups.
+#[derive(Debug, Default, PartialEq)]
+pub struct Linking {
+    /// The members, by row.
+    pub rows: Vec<u32>,
+    /// The group of each, by row.
+    pub targets: Vec<u32>,
+}
+
+/// Groups that merge.
+#[derive(Debug, Default, PartialEq)]
+pub struct Merging {
+    /// Groups that point to another from now on.
+    pub losers: Vec<u32>,
+    /// The group that each points to.
+    pub winners: Vec<u32>,
+}
+
+/// Compares a grouping, whose parts are called components here, with the groups that exist.
+///
+/// * `labels`: of each member, the smallest member of its component.
+/// * `group`: of each member, the group that its row names, [`NONE`] or [`UNKNOWN`].
+/// * `merged_into`: of each group, the one it was merged into, or [`NONE`].
+///
+/// A component without a group forms one. A component with several keeps the smallest and merges the
+/// others into it; its members without a group join. A member is never moved. A merged group comes
+/// back when its members and its winner's share no component any more.
+pub fn reconcile(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
+    let mut plan = Plan::default();
+    let mut winner = winners(merged_into);
+    let snapshot = winner.clone();
+    let components = Components::of(labels);
+    let mut touched = vec![false; labels.len()];
+
+    for (label, members) in components.iter() {
+        let mut live: Vec<u32> = members
+            .iter()
+            .map(|&row| group[row as usize])
+            .filter(|&id| id < UNKNOWN)
+            .map(|id| resolve(id, &winner))
+            .collect();
+        live.sort_unstable();
+        live.dedup();
+        let loose = members.iter().copied().filter(|&row| group[row as usize] == NONE);
+        let before = plan.form.rows.len() + plan.link.rows.len() + plan.merge.losers.len();
+        match live.split_first() {
+            None => plan.form(loose),
+            Some((&first, losers)) => {
+                for &loser in losers {
+                    winner[loser as usize] = first;
+                    plan.merge.losers.push(loser);
+                    plan.merge.winners.push(first);
+                }
+                for row in loose {
+                    plan.link.rows.push(row);
+                    plan.link.targets.push(first);
+                }
+            }
+        }
+        let after = plan.form.rows.len() + plan.link.rows.len() + plan.merge.losers.len();
+        touched[label as usize] = after > before;
+    }
+    unmerge(&mut plan, &mut touched, labels, group, merged_into, &snapshot);
+    plan.touched = components
+        .iter()
+        .filter(|(label, members)| touched[*label as usize] && members.len() > 1)
+        .flat_map(|(_, members)| members.iter().copied())
+        .collect();
+    plan.touched.sort_unstable();
+    plan
+}
+
+impl Plan {
+    fn form(&mut self, loose: impl Iterator<Item = u32>) {
+        let group = self.form.groups.last().map_or(0, |last| last + 1);
+        for row in loose {
+            self.form.rows.push(row);
+            self.form.groups.push(group);
+        }
+    }
+}
+
+/// Undoes merges whose two sides no longer share a component. Compares what the snapshot says: a
+/// member counts for the group its row names, and links made in this tick are not looked at.
+fn unmerge(
+    plan: &mut Plan,
+    touched: &mut [bool],
+    labels: &[u32],
+    group: &[u32],
+    merged_into: &[u32],
+    winner: &[u32],
+) {
+    let losers: Vec<u32> = (0..)
+        .zip(merged_into)
+        .filter(|&(row, &into)| into != NONE && winner[row as usize] != row)
+        .map(|(row, _)| row)
+        .collect();
+    if losers.is_empty() {
+        return;
+    }
+    let mut labels_of: HashMap<u32, Vec<u32>> = losers
+        .iter()
+        .flat_map(|&row| [row, winner[row as usize]])
+        .map(|row| (row, Vec::new()))
+        .collect();
+    for (group, &label) in group.iter().zip(labels) {
+        if let Some(labels) = labels_of.get_mut(group) {
+            labels.push(label);
+        }
+    }
+    for labels in labels_of.values_mut() {
+        labels.sort_unstable();
+        labels.dedup();
+    }
+    for loser in losers {
+        let (lost, won) = (&labels_of[&loser], &labels_of[&winner[loser as usize]]);
+        if lost.is_empty()
+            || won.is_empty()
+            || lost.iter().any(|label| won.binary_search(label).is_ok())
+        {
+            continue;
+        }
+        plan.unmerge.push(loser);
+        for &label in lost.iter().chain(won) {
+            touched[label as usize] = true;
+        }
+    }
+}
+
+/// Of each group, the one that speaks for it: itself, or the end of its merge pointers.
+pub fn winners(merged_into: &[u32]) -> Vec<u32> {
+    (0..).take(merged_into.len()).map(|row| follow(row, merged_into)).collect()
+}
+
+/// Of each member, the group that speaks for it; [`NONE`] and [`UNKNOWN`] stay.
+pub fn speakers(group: &[u32], merged_into: &[u32]) -> Vec<u32> {
+    let winners = winners(merged_into);
+    group.iter().map(|&group| winners.get(group as usize).copied().unwrap_or(group)).collect()
+}
+
+/// The end of the merge pointers, from `row`.
+fn follow(row: u32, merged_into: &[u32]) -> u32 {
+    let mut at = row;
+    for _ in 0..HOPS_MAX {
+        let next = merged_into[at as usize];
+        if next >= UNKNOWN || next == at {
+            break;
+        }
+        at = next;
+    }
+    at
+}
+
+/// The live group behind `id`, merges of this tick included.
+fn resolve(id: u32, winner: &[u32]) -> u32 {
+    let mut at = winner[id as usize];
+    // A cycle of pointers in the data must not hang the tick.
+    for _ in 0..winner.len() {
+        let next = winner[at as usize];
+        if next == at {
+            break;
+        }
+        at = next;
+    }
+    at
+}
+
+/// Members of each component, by counting: linear, and in the order of the first member.
+struct Components {
+    label: Vec<u32>,
+    start: Vec<usize>,
+    members: Vec<u32>,
+}
+
+impl Components {
+    fn of(labels: &[u32]) -> Self {
+        let mut size = vec![0usize; labels.len()];
+        for &label in labels {
+            size[label as usize] += 1;
+        }
+        let label: Vec<u32> =
+            (0..).zip(&size).filter(|(_, size)| **size > 0).map(|(row, _)| row).collect();
+        let mut next = vec![0usize; labels.len()];
+        let mut start = vec![0];
+        for &label in &label {
+            let at = start.last().copied().unwrap_or(0);
+            next[label as usize] = at;
+            start.push(at + size[label as usize]);
+        }
+        let mut members = vec![0; labels.len()];
+        for (row, &label) in (0..).zip(labels) {
+            members[next[label as usize]] = row;
+            next[label as usize] += 1;
+        }
+        Self { label, start, members }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u32, &[u32])> {
+        let bounds = self.start.iter().zip(self.start.iter().skip(1));
+        self.label
+            .iter()
+            .zip(bounds)
+            .map(|(&label, (&start, &end))| (label, &self.members[start..end]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
+        reconcile(labels, group, merged_into)
+    }
+
+    #[test]
+    fn nothing_in_nothing_out() {
+        assert_eq!(plan(&[], &[], &[]), Plan::default());
+    }
+
+    #[test]
+    fn components_without_a_group_form_one_in_the_order_of_their_first_member() {
+        let plan = plan(&[0, 1, 0, 3], &[NONE; 4], &[]);
+        assert_eq!(plan.form, Forming { rows: vec![0, 2, 1, 3], groups: vec![0, 0, 1, 2] });
+        assert_eq!(plan.touched, [0, 2]);
+    }
+
+    #[test]
+    fn a_new_member_joins_the_group_of_its_component() {
+        let plan = plan(&[0, 0, 2], &[1, NONE, 0], &[NONE, NONE]);
+        assert_eq!(plan.link, Linking { rows: vec![1], targets: vec![1] });
+        assert_eq!(plan.form, Forming::default());
+        assert_eq!(plan.touched, [0, 1]);
+    }
+
+    #[test]
+    fn the_smallest_group_wins_and_members_keep_theirs() {
+        let plan = plan(&[0, 0, 0], &[2, 1, NONE], &[NONE, NONE, NONE]);
+        assert_eq!(plan.merge, Merging { losers: vec![2], winners: vec![1] });
+        assert_eq!(plan.link, Linking { rows: vec![2], targets: vec![1] });
+    }
+
+    #[test]
+    fn a_merged_group_counts_as_its_winner_and_a_second_run_changes_nothing() {
+        assert_eq!(plan(&[0, 0], &[0, 1], &[NONE, 0]), Plan::default());
+        // 2 → 1 → 0: members of 2 and 0 are one component.
+        assert_eq!(plan(&[0, 0], &[2, 0], &[NONE, 0, 1]), Plan::default());
+    }
+
+    #[test]
+    fn a_group_comes_back_when_the_two_sides_share_no_component() {
+        let plan = plan(&[0, 1, 1], &[0, 1, 1], &[NONE, 0]);
+        assert_eq!(plan.unmerge, [1]);
+        assert_eq!(plan.touched, [1, 2]);
+    }
+
+    #[test]
+    fn a_merge_stays_while_one_side_has_no_members() {
+        assert_eq!(plan(&[0], &[0], &[NONE, 0]), Plan::default());
+    }
+
+    #[test]
+    fn merges_of_one_tick_are_seen_by_later_components() {
+        // Component {0, 1} merges 3 into 1; component {2, 3} holds 3 and 0, that is 1 and 0.
+        let plan = plan(&[0, 0, 2, 2], &[1, 3, 3, 0], &[NONE; 4]);
+        assert_eq!(plan.merge, Merging { losers: vec![3, 1], winners: vec![1, 0] });
+    }
+
+    #[test]
+    fn a_member_is_spoken_for_by_the_end_of_the_pointers() {
+        let group = [2, 0, NONE, UNKNOWN];
+        assert_eq!(speakers(&group, &[NONE, 0, 1]), [0, 0, NONE, UNKNOWN]);
+    }
+
+    #[test]
+    fn a_cycle_of_pointers_ends() {
+        let plan = plan(&[0, 1], &[0, 1], &[1, 0]);
+        assert_eq!(plan.form, Forming::default());
+    }
+
+    #[test]
+    fn a_member_of_an_unknown_group_is_left_alone() {
+        let group = rows_of(&[77, NONE], &[5]);
+        let plan = plan(&[0, 0], &group, &[NONE]);
+        assert_eq!(plan.form, Forming { rows: vec![1], groups: vec![0] });
+    }
+}
