@@ -10,12 +10,18 @@ use serde::Serialize;
 use crate::store::reader::{CredentialRow, Edge, Holders, IdentityRow, TacticRow, Totals};
 use crate::store::{Store, StoreError};
 
+pub mod behaviour;
+pub mod campaigns;
+pub mod reuse;
 pub mod why;
 
 /// An identity with a larger share of all addresses than this raises the alarm.
 const ALARM_SHARE: f64 = 0.25;
 /// A credential that more addresses than this tried is a wordlist's, not an actor's.
 pub const WORDLIST_ADDRESSES: i64 = 20;
+
+/// A hash of so many digits is an MD5.
+const MD5_DIGITS: usize = 32;
 
 /// The report.
 #[derive(Debug, Serialize)]
@@ -28,6 +34,12 @@ pub struct Overview {
     pub grouped: i64,
     /// The largest identities, and what holds each together.
     pub largest: Vec<Group>,
+    /// Identities that act together.
+    pub campaigns: campaigns::Campaigns,
+    /// How steady identities are.
+    pub behaviour: behaviour::Behaviour,
+    /// Credentials that came back on other targets.
+    pub reuse: reuse::Reuse,
     /// Kinds of features and how many addresses show each.
     pub coverage: BTreeMap<String, i64>,
     /// The values that most addresses share, by kind.
@@ -118,6 +130,8 @@ pub async fn overview(store: &Store, most: u32) -> Result<Overview, StoreError> 
         "ja4",
         "client-version",
         "payload-sha256",
+        "payload-md5",
+        "probe-sha256",
         "authorized-key",
         "relay-target",
     ] {
@@ -127,6 +141,9 @@ pub async fn overview(store: &Store, most: u32) -> Result<Overview, StoreError> 
         groups,
         grouped,
         largest,
+        campaigns: campaigns::campaigns(store, most).await?,
+        behaviour: behaviour::behaviour(store, most).await?,
+        reuse: reuse::reuse(store, most).await?,
         coverage: store.kinds().await?.into_iter().collect(),
         shared,
         credentials: store.common_credentials(most).await?,
@@ -139,14 +156,15 @@ pub async fn overview(store: &Store, most: u32) -> Result<Overview, StoreError> 
 
 async fn alarm(store: &Store, group: &Group) -> Result<Option<Alarm>, StoreError> {
     let Some(cause) = group.joins.first().cloned() else { return Ok(None) };
-    let holders = store.holders(feature_kind(&cause.reason), &cause.value).await?;
+    let holders = store.holders(feature_kind(&cause.reason, &cause.value), &cause.value).await?;
     let IdentityRow { uuid, addresses, .. } = group.identity.clone();
     Ok(Some(Alarm { identity: uuid, addresses, share: group.share, cause, holders }))
 }
 
-/// The kind of feature that a kernel's reason speaks of.
-pub fn feature_kind(reason: &str) -> &str {
+/// The kind of feature that a kernel's reason and its value speak of.
+pub fn feature_kind<'a>(reason: &'a str, value: &str) -> &'a str {
     match reason {
+        "payload" if value.len() == MD5_DIGITS => "payload-md5",
         "payload" => "payload-sha256",
         "endpoint" => "download-host",
         other => other,

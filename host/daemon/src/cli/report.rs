@@ -1,7 +1,11 @@
 //! `corral report`: what an analyst wants to see first.
 
 use super::{Context, Failure, output};
-use crate::report::{Group, Overview, WORDLIST_ADDRESSES, overview};
+use crate::report::{Group, Join, Overview, WORDLIST_ADDRESSES, overview};
+
+mod sections;
+
+pub(super) use sections::state;
 
 /// What is stored and what came of it: identities, what holds them together, what to doubt
 #[derive(Debug, clap::Args)]
@@ -26,6 +30,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     print_totals(&report);
     print_identities(&report);
+    sections::print_campaigns(&report.campaigns);
+    sections::print_behaviour(&report.behaviour);
+    sections::print_reuse(&report.reuse);
     print_shared(&report);
     print_alarm(&report);
     Ok(())
@@ -33,7 +40,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
 fn print_totals(report: &Overview) {
     let totals = &report.totals;
-    let day = |time: &Option<String>| {
+    let minute = |time: &Option<String>| {
         time.as_deref().and_then(|time| time.get(..16)).unwrap_or("?").to_owned()
     };
     output::line(&format!(
@@ -41,8 +48,8 @@ fn print_totals(report: &Overview) {
         totals.attackers,
         totals.sessions,
         totals.events,
-        day(&totals.first_seen),
-        day(&totals.last_seen)
+        minute(&totals.first_seen),
+        minute(&totals.last_seen)
     ));
     output::line(&format!(
         "{} credentials tried, {} commands, {} files read",
@@ -66,31 +73,33 @@ fn print_identities(report: &Overview) {
     }
     output::table(
         &["identity", "addresses", "share", "first", "last", "held together by"],
-        report.largest.iter().map(|group| {
-            let day = |time: &Option<String>| {
-                time.as_deref().and_then(|t| t.get(..10)).unwrap_or("?").to_owned()
-            };
+        report.largest.iter().map(|group: &Group| {
             vec![
                 group.identity.uuid.chars().take(8).collect(),
                 group.identity.addresses.to_string(),
                 percent(group.share),
                 day(&group.identity.first_seen),
                 day(&group.identity.last_seen),
-                held_by(group),
+                held_by(&group.joins),
             ]
         }),
     );
 }
 
+/// The day of a time.
+fn day(time: &Option<String>) -> String {
+    time.as_deref().and_then(|time| time.get(..10)).unwrap_or("?").to_owned()
+}
+
 /// The three values that most joins rest on.
-fn held_by(group: &Group) -> String {
-    let shown = group.joins.iter().take(3).map(|join| {
+fn held_by(joins: &[Join]) -> String {
+    let shown = joins.iter().take(3).map(|join| {
         let value: String = join.value.chars().take(12).collect();
         format!("{} {value} ×{}", join.reason, join.edges)
     });
     let mut text = shown.collect::<Vec<_>>().join(", ");
-    if group.joins.len() > 3 {
-        text.push_str(&format!(", {} more", group.joins.len() - 3));
+    if joins.len() > 3 {
+        text.push_str(&format!(", {} more", joins.len() - 3));
     }
     text
 }

@@ -40,7 +40,7 @@ pub(super) async fn run(_args: Args, context: &Context) -> Result<(), Failure> {
 
 fn print(run: &Run) {
     let headings =
-        ["plugin", "ticks", "formed", "linked", "merged", "unmerged", "evidence", "ms", ""];
+        ["plugin", "ticks", "formed", "linked", "merged", "unmerged", "evidence", "rows", "ms", ""];
     output::table(
         &headings,
         run.plugins.iter().map(|(name, plugin)| {
@@ -52,6 +52,7 @@ fn print(run: &Run) {
                 committed.merged,
                 committed.unmerged,
                 committed.explained,
+                committed.put,
             ];
             let mut row = vec![name.clone()];
             row.extend(counts.map(|count| count.to_string()));

@@ -1,17 +1,36 @@
-//! Why two attackers are one identity: the path between them in its spanning forest.
+//! Why two attackers are one identity, or of one campaign: the path between them in a spanning forest.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::Serialize;
 
 use super::feature_kind;
+use crate::store::reader::behaviour::StateRow;
+use crate::store::reader::reuse::SharedCredential;
 use crate::store::reader::{AttackerRow, Edge, Holders};
 use crate::store::{Store, StoreError};
 
-/// The answer.
+/// Credentials that are listed at most.
+const CREDENTIALS_MAX: u32 = 10;
+
+/// What two attackers have to do with each other.
+#[derive(Debug, Serialize)]
+pub struct Why {
+    /// Whether they are one identity, or act together.
+    #[serde(flatten)]
+    pub answer: Answer,
+    /// Features that the two share directly, the rarest first.
+    pub shared: Vec<Holders>,
+    /// Credentials that both tried, the rarest first.
+    pub credentials: Vec<SharedCredential>,
+    /// How their identities behave, by primitive; of one identity, once.
+    pub behaviour: BTreeMap<String, Vec<StateRow>>,
+}
+
+/// Whether two attackers are one identity, or act together.
 #[derive(Debug, Serialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
-pub enum Why {
+pub enum Answer {
     /// They are one identity, and this is the path of evidence from one to the other.
     Joined {
         /// The identity.
@@ -20,14 +39,19 @@ pub enum Why {
         addresses: usize,
         /// From the first attacker to the second.
         path: Vec<Step>,
-        /// Everything that the two share directly, the rarest first.
-        shared: Vec<Holders>,
     },
-    /// They are not; this is what they share all the same, the rarest first.
-    Apart {
-        /// Shared features.
-        shared: Vec<Holders>,
+    /// They are two identities of one campaign, and this is the path from one to the other.
+    Allied {
+        /// The campaign.
+        campaign: String,
+        /// Its identities.
+        identities: usize,
+        /// From the identity of the first attacker to that of the second. An identity is called by its
+        /// first address.
+        path: Vec<Step>,
     },
+    /// Neither.
+    Apart,
 }
 
 /// One edge of the path.
@@ -41,35 +65,85 @@ pub struct Step {
     pub reason: String,
     /// The thing.
     pub value: String,
-    /// All addresses that show it.
+    /// All addresses that show it; 0 if it is nothing that an address shows.
     pub holders: i64,
 }
 
-/// The path between two attackers, or what they share without being one.
+/// The path between two attackers, and what they share.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn why(store: &Store, a: &AttackerRow, b: &AttackerRow) -> Result<Why, StoreError> {
-    let shared = store.shared(&a.uuid, &b.uuid).await?;
-    let (Some(of_a), Some(of_b)) = (&a.identity, &b.identity) else {
-        return Ok(Why::Apart { shared });
-    };
-    let identity = store.live_identity(of_a).await?;
-    if identity != store.live_identity(of_b).await? {
-        return Ok(Why::Apart { shared });
+    let mut identities = Vec::new();
+    for identity in [&a.identity, &b.identity].into_iter().flatten() {
+        identities.push(store.live_identity(identity).await?);
     }
-    let members = store.members(&identity).await?;
+    let answer = match identities.as_slice() {
+        [of_a, of_b] if of_a == of_b => joined(store, of_a, a, b).await?,
+        [of_a, of_b] => allied(store, of_a, of_b).await?,
+        _ => Answer::Apart,
+    };
+    identities.dedup();
+    let mut behaviour: BTreeMap<String, Vec<StateRow>> = BTreeMap::new();
+    for identity in &identities {
+        for state in store.states(identity).await? {
+            behaviour.entry(state.primitive.clone()).or_default().push(state);
+        }
+    }
+    Ok(Why {
+        answer,
+        shared: store.shared(&a.uuid, &b.uuid).await?,
+        credentials: store.shared_credentials(&a.uuid, &b.uuid, CREDENTIALS_MAX).await?,
+        behaviour,
+    })
+}
+
+/// The path through one identity.
+async fn joined(
+    store: &Store,
+    identity: &str,
+    a: &AttackerRow,
+    b: &AttackerRow,
+) -> Result<Answer, StoreError> {
+    let members = store.members(identity).await?;
     let edges = store.evidence(&members).await?;
     let ips: HashMap<&str, &str> =
         members.iter().map(|member| (&*member.uuid, &*member.ip)).collect();
-    let ip = |uuid: &str| ips.get(uuid).map_or_else(|| uuid.to_owned(), |ip| (*ip).to_owned());
     let mut path = Vec::new();
     for (from, to, edge) in shortest(&edges, &a.uuid, &b.uuid) {
-        let holders = store.holders(feature_kind(&edge.reason), &edge.value).await?;
-        let (reason, value) = (edge.reason.clone(), edge.value.clone());
-        path.push(Step { from: ip(from), to: ip(to), reason, value, holders });
+        let holders = store.holders(feature_kind(&edge.reason, &edge.value), &edge.value).await?;
+        path.push(Step::new(&ips, from, to, edge, holders));
     }
-    Ok(Why::Joined { identity, addresses: members.len(), path, shared })
+    Ok(Answer::Joined { identity: identity.to_owned(), addresses: members.len(), path })
+}
+
+/// The path through the campaign of two identities, if they have one.
+async fn allied(store: &Store, of_a: &str, of_b: &str) -> Result<Answer, StoreError> {
+    let Some(campaign) = store.live_campaign(of_a).await? else { return Ok(Answer::Apart) };
+    if store.live_campaign(of_b).await?.as_ref() != Some(&campaign) {
+        return Ok(Answer::Apart);
+    }
+    let members = store.campaign_members(&campaign).await?;
+    let edges = store.campaign_evidence(&members).await?;
+    let ips: HashMap<&str, &str> =
+        members.iter().filter_map(|member| Some((&*member.uuid, member.ip.as_deref()?))).collect();
+    let mut path = Vec::new();
+    for (from, to, edge) in shortest(&edges, of_a, of_b) {
+        let holders = match edge.reason.as_str() {
+            "shared-infra" => store.holders_of_infrastructure(&edge.value).await?,
+            _ => 0,
+        };
+        path.push(Step::new(&ips, from, to, edge, holders));
+    }
+    Ok(Answer::Allied { campaign, identities: members.len(), path })
+}
+
+impl Step {
+    fn new(ips: &HashMap<&str, &str>, from: &str, to: &str, edge: &Edge, holders: i64) -> Self {
+        let ip = |uuid: &str| ips.get(uuid).map_or_else(|| uuid.to_owned(), |ip| (*ip).to_owned());
+        let (reason, value) = (edge.reason.clone(), edge.value.clone());
+        Self { from: ip(from), to: ip(to), reason, value, holders }
+    }
 }
 
 /// The path in the forest, as (from, to, edge); empty if there is none. Breadth first.
