@@ -7,8 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
-mod clusterer;
 mod commands;
+mod correlators;
 mod desk;
 mod generate;
 mod hostile;

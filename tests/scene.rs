@@ -10,6 +10,8 @@ use corral::ids;
 use corral::plugin::catalog::Catalog;
 use corral::plugin::{Host, Plugin, Reason, Source, TickError, Ticked, Wake};
 use corral::store::Store;
+use corral::store::revision::View;
+use corral::supervise::{self, Run};
 use sqlx::{Connection, SqliteConnection};
 
 /// A database, a host and the plugins that are built in.
@@ -50,19 +52,14 @@ impl Scene {
     /// An attacker first seen at minute `at`, with features in the order given.
     pub(crate) async fn attacker(&mut self, ip: &str, at: i64, features: &[(&str, &str)]) {
         let uuid = ids::attacker(ip);
-        let seen = format!("2026-03-22 {:02}:{:02}:00.000000", at / 60, at % 60);
-        sqlx::query(
+        let seen = minute(at);
+        self.sql(&format!(
             "INSERT INTO attackers (uuid, ip, first_seen, last_seen, event_count, service_count, decky_count,
                  services, deckies, is_traversal, bounty_count, credential_count, fingerprints, commands,
                  rotation_count, ipv6_leak_count, updated_at)
-             VALUES (?1, ?2, ?3, ?3, 1, 1, 1, '[]', '[]', 0, 0, 0, '[]', '[]', 0, 0, ?3)",
-        )
-        .bind(&uuid)
-        .bind(ip)
-        .bind(&seen)
-        .execute(&mut self.database)
-        .await
-        .unwrap();
+             VALUES ('{uuid}', '{ip}', '{seen}', '{seen}', 1, 1, 1, '[]', '[]', 0, 0, 0, '[]', '[]', 0, 0, '{seen}')"
+        ))
+        .await;
         for (order, (kind, value)) in (0..).zip(features) {
             self.sql(&format!(
                 "INSERT INTO corral_feature (attacker_uuid, kind, value, first_seen, last_seen, sightings) VALUES ('{uuid}', '{kind}', '{value}', {order}, {order}, 1)"
@@ -71,12 +68,67 @@ impl Scene {
         }
     }
 
-    /// Changes the database behind everybody's back.
+    /// A tactic that the attacker showed at a sensor at minute `at`.
+    pub(crate) async fn tactic(&mut self, ip: &str, decky: &str, tactic: &str, at: i64) {
+        let (uuid, seen) = (ids::attacker(ip), minute(at));
+        self.sql(&format!(
+            "INSERT INTO ttp_tag (uuid, source_kind, source_id, attacker_uuid, decky_id, tactic, technique_id,
+                 confidence, rule_id, rule_version, evidence, attack_release, created_at)
+             VALUES ('{uuid}-{decky}-{tactic}-{at}', 'command', '', '{uuid}', '{decky}', '{tactic}', 'T1', 1.0,
+                 'r', 1, '{{}}', '', '{seen}')"
+        ))
+        .await;
+    }
+
+    /// A behaviour sample: its value is JSON, its time in seconds.
+    pub(crate) async fn sample(&mut self, ip: &str, primitive: &str, value: &str, at: f64) {
+        let uuid = ids::attacker(ip);
+        self.sql(&format!(
+            "INSERT INTO observations (id, primitive, value, confidence, window_start_ts, window_end_ts, source,
+                 evidence_ref, envelope_v, ts, attacker_uuid)
+             VALUES ('{uuid}-{primitive}-{at}', '{primitive}', '{value}', 1.0, 0, 0, 'test', '{uuid}-{at}', 1,
+                 {at:?}, '{uuid}')"
+        ))
+        .await;
+    }
+
+    /// A credential that an attacker tried on a service of a sensor.
+    pub(crate) async fn credential(
+        &mut self,
+        ip: &str,
+        (decky, service): (&str, &str),
+        (principal, secret): (Option<&str>, &str),
+        attempts: i64,
+    ) {
+        let uuid = ids::attacker(ip);
+        let key = principal.unwrap_or("");
+        let principal = principal.map_or("NULL".to_owned(), |name| format!("'{name}'"));
+        let seen = minute(0);
+        self.sql(&format!(
+            "INSERT INTO credentials (attacker_ip, attacker_uuid, decky_name, service, principal, principal_key,
+                 secret_kind, secret_sha256, secret_printable, fields, first_seen, last_seen, attempt_count)
+             VALUES ('{ip}', '{uuid}', '{decky}', '{service}', {principal}, '{key}', 'plaintext', 'sha-{secret}',
+                 '{secret}', '{{}}', '{seen}', '{seen}', {attempts})"
+        ))
+        .await;
+    }
+
+    /// Changes the database, and says of every view that it changed, as whoever writes has to.
     pub(crate) async fn sql(&mut self, sql: &str) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
             .execute(&mut self.database)
             .await
             .unwrap();
+        for view in View::ALL {
+            sqlx::query(
+                "INSERT INTO corral_revision (view, revision) VALUES (?, 1)
+                 ON CONFLICT (view) DO UPDATE SET revision = revision + 1",
+            )
+            .bind(view.name())
+            .execute(&mut self.database)
+            .await
+            .unwrap();
+        }
     }
 
     /// One column of a query's rows, as text.
@@ -94,6 +146,9 @@ impl Scene {
         for table in [
             "attackers",
             "attacker_identities",
+            "campaigns",
+            "attribution_state",
+            "credential_reuse",
             "corral_evidence",
             "corral_outbox",
             "corral_revision",
@@ -123,9 +178,21 @@ impl Scene {
         self.host.tick(plugin, Wake { reason: Reason::Command, settings }).await
     }
 
+    /// A tick of a built-in plugin with its default settings.
+    pub(crate) async fn tick_of(&self, plugin: &str) -> Ticked {
+        let plugin = self.catalog.plugins.get(plugin).expect(UNBUILT);
+        self.tick(plugin, &[]).await.unwrap()
+    }
+
     pub(crate) async fn cluster(&self) -> Ticked {
-        let clusterer = self.catalog.plugins.get("clusterer").expect(UNBUILT);
-        self.tick(clusterer, &[]).await.unwrap()
+        self.tick_of("clusterer").await
+    }
+
+    /// All correlators, until nothing changes.
+    pub(crate) async fn run(&self) -> Run {
+        supervise::run(&self.host, &self.catalog, &self.config, &self.store, &self.clock)
+            .await
+            .unwrap()
     }
 
     /// The live identity of an address.
@@ -142,9 +209,13 @@ impl Scene {
     }
 }
 
+fn minute(at: i64) -> String {
+    format!("2026-03-22 {:02}:{:02}:00.000000", at / 60, at % 60)
+}
+
 const UNBUILT: &str = "the components are built by `cargo xtask test`; run the tests through it";
 
-fn guests() -> PathBuf {
+pub(crate) fn guests() -> PathBuf {
     built("CORRAL_GUESTS")
 }
 

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+mod correlators;
+mod fairness;
 mod ingest;
 mod kernels;
 mod tick;
@@ -39,6 +41,16 @@ const BENCHES: &[(&str, &str, Bench)] = &[
         "tick",
         "the clusterer's first tick over 1,000 attackers, beside the same work called natively",
         tick::first,
+    ),
+    (
+        "correlators",
+        "each correlator's ticks beside its kernel: the first over 1,000 attackers, and one with nothing new",
+        correlators::correlators,
+    ),
+    (
+        "fairness",
+        "small kernels beside a long one on the same pool, against the pool alone",
+        fairness::fairness,
     ),
 ];
 

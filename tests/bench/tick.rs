@@ -13,6 +13,7 @@ use corral::plugin::catalog::Catalog;
 use corral::plugin::{Host, Reason, Wake};
 use corral::store::Store;
 use corral::store::commit::{Change, Committer, Layer};
+use corral::store::resident::Resident;
 use corral::store::revision::View;
 use corral_kernels::{Column, Frame, Interner, Job, Pace, find};
 
@@ -20,12 +21,20 @@ use crate::{median, timed};
 
 // The very decisions that the component makes.
 #[path = "../../plugins/clusterer/src/logic.rs"]
-#[expect(dead_code, clippy::indexing_slicing, reason = "its tests run where it lives")]
+#[expect(unused_imports, reason = "its tests run where it lives")]
 mod logic;
+#[path = "../../plugins/sdk/src/reconcile.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    clippy::indexing_slicing,
+    reason = "its tests run where it lives"
+)]
+mod reconcile;
 
 const CORRAL: &str = env!("CARGO_BIN_EXE_corral");
 const ROUNDS: usize = 9;
-const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 
 pub(crate) fn first() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -56,7 +65,7 @@ pub(crate) fn first() -> Result<()> {
 }
 
 /// A database of about 1,000 attackers.
-fn populate(folder: &Path, database: &Path) -> Result<()> {
+pub(crate) fn populate(folder: &Path, database: &Path) -> Result<()> {
     let logs = folder.join("logs");
     let url = format!("sqlite://{}", database.display());
     let run = |command: &mut Command| -> Result<()> {
@@ -70,7 +79,7 @@ fn populate(folder: &Path, database: &Path) -> Result<()> {
 }
 
 /// A copy to work on, write-ahead log included.
-fn copy(seed: &Path, folder: &Path, round: usize, name: &str) -> Result<String> {
+pub(crate) fn copy(seed: &Path, folder: &Path, round: usize, name: &str) -> Result<String> {
     let copy = folder.join(format!("{round}{name}.db"));
     std::fs::copy(seed, &copy)?;
     let log = seed.with_extension("db-wal");
@@ -101,10 +110,11 @@ async fn natively(url: &str) -> Result<(f64, usize)> {
     let texts = Arc::new(Interner::new(1 << 30));
     let clock = SystemClock::start();
     let started = clock.elapsed();
-    let mut snapshot = store.snapshot(texts.clone()).await?;
-    let (_, attackers) = snapshot.read(View::Attackers, "clusterer").await?;
-    let (_, features) = snapshot.read(View::Features, "clusterer").await?;
-    let (_, identities) = snapshot.read(View::Identities, "clusterer").await?;
+    let resident = Arc::new(Resident::new(texts.clone(), 1 << 30));
+    let mut snapshot = store.snapshot(resident).await?;
+    let attackers = snapshot.read(View::Attackers, "clusterer").await?;
+    let features = snapshot.read(View::Features, "clusterer").await?;
+    let identities = snapshot.read(View::Identities, "clusterer").await?;
     drop(snapshot);
     let changes = decide(&attackers, &features, &identities, &texts)?;
     let by = Committer { plugin: "clusterer", now: clock.now(), event_bytes_max: 1 << 20 };
@@ -121,7 +131,7 @@ fn decide(
     let kinds = logic::Kinds {
         ja3: texts.code("ja3")?,
         hassh: texts.code("hassh")?,
-        payload: texts.code("payload-sha256")?,
+        payloads: [texts.code("payload-sha256")?, texts.code("payload-md5")?],
         endpoint: texts.code("download-host")?,
     };
     let known = logic::project(
@@ -148,13 +158,13 @@ fn decide(
         timed(|| kernel.run(&Job::new(kernel.signature(), &inputs, &[], texts, &pace)?));
     let [labels, forest] = <[Frame; 2]>::try_from(outputs?).ok().context("two frames")?;
     let uuids = identities.text("uuid")?;
-    let plan = logic::reconcile(
+    let plan = reconcile::reconcile(
         labels.uint32("label")?,
-        &logic::rows_of(attackers.text("identity")?, uuids),
-        &logic::rows_of(identities.text("merged_into")?, uuids),
+        &reconcile::rows_of(attackers.text("identity")?, uuids),
+        &reconcile::rows_of(identities.text("merged_into")?, uuids),
     );
     let layer = Layer::Identity;
-    let logic::Forming { rows, groups } = plan.form;
+    let reconcile::Forming { rows, groups } = plan.form;
     Ok(vec![
         Change::Form { layer, members: attackers.clone(), rows, groups },
         Change::Explain { layer, members: attackers.clone(), scope: plan.touched, edges: forest },

@@ -96,21 +96,11 @@ async fn a_second_run_writes_nothing() {
             )
             .await;
     }
-    corral::supervise::run(&scene.host, &scene.catalog, &scene.config, &scene.store, &scene.clock)
-        .await
-        .unwrap();
+    scene.run().await;
     let before = scene.dump().await;
-    let run = corral::supervise::run(
-        &scene.host,
-        &scene.catalog,
-        &scene.config,
-        &scene.store,
-        &scene.clock,
-    )
-    .await
-    .unwrap();
+    let run = scene.run().await;
     assert!(run.is_settled());
-    assert_eq!(run.rounds, 1);
+    assert!(run.plugins.values().all(|plugin| plugin.ticks == 1));
     assert_eq!(before, scene.dump().await);
 }
 
