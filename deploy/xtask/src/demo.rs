@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: the whole way on made-up logs, each step as a user would type it.
+//! `cargo xtask demo`: the whole way, each step as a user would type it: on made-up logs whose story is
+//! known, then on real ones.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -11,6 +12,15 @@ use crate::{build, shell, usage};
 
 /// The demo's logs are made from this seed, so that everybody sees the same.
 const SEED: &str = "7";
+
+/// Real logs of a site with three honeypots; the SOURCE file beside them says whose.
+const REAL: &str = "deploy/demo/uqo_2025";
+/// The formats of these, each in a file of its name.
+const REAL_FORMATS: [&str; 3] = ["heralding", "dionaea", "honeytrap"];
+
+/// The databases of the two parts.
+const MADE_UP: &str = "made-up";
+const REAL_SITE: &str = "real-site";
 
 /// Where the demo works, and whether that stays.
 #[derive(Debug, PartialEq)]
@@ -52,7 +62,10 @@ pub(crate) fn run(tree: &Tree, options: &Options) -> Result<ExitCode> {
         .with_context(|| format!("failed to make the directory {}", dir.display()))?;
 
     let demo = Demo { corral, dir };
-    demo.play()?;
+    println!("\nFirst, logs of a Cowrie whose story is known (truth.csv beside them tells it).");
+    demo.made_up()?;
+    println!("\nThen two months of a real site: Heralding, Dionaea and Honeytrap.");
+    demo.real(&tree.root().join(REAL))?;
     demo.say_goodbye(options);
     Ok(ExitCode::SUCCESS)
 }
@@ -63,25 +76,35 @@ struct Demo {
 }
 
 impl Demo {
-    fn play(&self) -> Result<()> {
-        let logs = self.logs();
+    fn made_up(&self) -> Result<()> {
+        let logs = self.dir.join("logs");
         self.step(Command::new(&self.corral).arg("generate").arg(&logs).args(["--seed", SEED]))?;
-        self.step(self.with_database().args(["ingest", "cowrie"]).arg(&logs))?;
-        self.step(self.with_database().arg("run"))?;
-        self.step(self.with_database().arg("report"))?;
-        match self.example()? {
-            Some((a, b)) => self.step(self.with_database().args(["why", &a, &b])),
-            None => Ok(()),
+        self.step(self.with_database(MADE_UP).args(["ingest", "cowrie"]).arg(&logs))?;
+        self.correlate(MADE_UP)
+    }
+
+    fn real(&self, logs: &Path) -> Result<()> {
+        for format in REAL_FORMATS {
+            let log = logs.join(format).with_extension("json.gz");
+            self.step(self.with_database(REAL_SITE).args(["ingest", format]).arg(log))?;
         }
+        self.correlate(REAL_SITE)
     }
 
-    fn logs(&self) -> PathBuf {
-        self.dir.join("logs")
+    fn correlate(&self, database: &str) -> Result<()> {
+        self.step(self.with_database(database).arg("run"))?;
+        self.step(self.with_database(database).arg("report"))?;
+        let report = shell::read(self.with_database(database).args(["report", "--json"]))?;
+        let report = serde_json::from_str(&report).context("the JSON report is not JSON")?;
+        for (a, b) in examples(&report) {
+            self.step(self.with_database(database).args(["why", &a, &b]))?;
+        }
+        Ok(())
     }
 
-    fn with_database(&self) -> Command {
+    fn with_database(&self, name: &str) -> Command {
         let mut command = Command::new(&self.corral);
-        command.arg("--db").arg(database(&self.dir));
+        command.arg("--db").arg(database(&self.dir, name));
         command
     }
 
@@ -89,13 +112,6 @@ impl Demo {
         println!();
         shell::echo(command);
         shell::run(command)
-    }
-
-    /// Two addresses that the report thinks worth explaining.
-    fn example(&self) -> Result<Option<(String, String)>> {
-        let report = shell::read(self.with_database().args(["report", "--json"]))?;
-        let report = serde_json::from_str(&report).context("the JSON report is not JSON")?;
-        Ok(pair(&report))
     }
 
     fn say_goodbye(&self, options: &Options) {
@@ -106,7 +122,7 @@ impl Demo {
                 println!("This demo's files go now; `cargo xtask demo --keep DIR` keeps them.");
             }
             Options::Keep | Options::KeepIn(_) => {
-                println!("This demo's logs and database are in {}.", self.dir.display());
+                println!("This demo's logs and databases are in {}.", self.dir.display());
             }
         }
         println!("Next, with logs of your own:\n");
@@ -117,15 +133,22 @@ impl Demo {
     }
 }
 
-fn database(dir: &Path) -> String {
-    format!("sqlite://{}", dir.join("corral.db").display())
+fn database(dir: &Path, name: &str) -> String {
+    format!("sqlite://{}", dir.join(name).with_extension("db").display())
 }
 
-/// The report's `example`: two addresses of one identity.
-fn pair(report: &Value) -> Option<(String, String)> {
-    let example = report.get("example")?;
-    let address = |name| example.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some((address("a")?, address("b")?))
+/// What the report thinks worth explaining: two addresses of one identity, and two of one campaign.
+fn examples(report: &Value) -> Vec<(String, String)> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let pair =
+        |value: &Value, a: &str, b: &str| Some((text(value.pointer(a))?, text(value.pointer(b))?));
+    [
+        pair(report, "/example/a", "/example/b"),
+        pair(report, "/campaigns/largest/0/example/0", "/campaigns/largest/0/example/1"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]
@@ -145,15 +168,23 @@ mod tests {
     }
 
     #[test]
-    fn a_report_without_an_example_explains_nothing() {
-        let full = serde_json::json!({"example": {"a": "192.0.2.1", "b": "192.0.2.2"}});
-        assert_eq!(pair(&full), Some(("192.0.2.1".into(), "192.0.2.2".into())));
-        assert_eq!(pair(&serde_json::json!({"example": null})), None);
-        assert_eq!(pair(&serde_json::json!({})), None);
+    fn a_report_without_examples_explains_nothing() {
+        let text = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let full = serde_json::json!({
+            "example": {"a": "192.0.2.1", "b": "192.0.2.2"},
+            "campaigns": {"largest": [{"example": null}, {"example": ["192.0.2.8", "192.0.2.9"]}]},
+        });
+        assert_eq!(examples(&full), [text("192.0.2.1", "192.0.2.2")]);
+        let campaign = serde_json::json!({
+            "example": null,
+            "campaigns": {"largest": [{"example": ["192.0.2.8", "192.0.2.9"]}]},
+        });
+        assert_eq!(examples(&campaign), [text("192.0.2.8", "192.0.2.9")]);
+        assert_eq!(examples(&serde_json::json!({})), []);
     }
 
     #[test]
     fn the_database_url_holds_an_absolute_path() {
-        assert_eq!(database(Path::new("/tmp/d")), "sqlite:///tmp/d/corral.db");
+        assert_eq!(database(Path::new("/tmp/d"), "real"), "sqlite:///tmp/d/real.db");
     }
 }
