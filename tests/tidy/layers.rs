@@ -7,7 +7,7 @@ pub(super) const RULE: &str = "A module of the daemon knows modules of lower row
 
 /// Lowest first. The kernels' crate has a row of its own, named as code names it.
 const ROWS: &[&[&str]] = &[
-    &["clock", "ids", "files"],
+    &["clock", "ids", "files", "shell"],
     &["config"],
     &["corral_kernels"],
     &["pool", "store", "bus"],

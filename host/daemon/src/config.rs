@@ -146,6 +146,8 @@ pub struct IngestConfig {
     pub open_sessions_max: usize,
     /// Bytes held in memory before they go to the database.
     pub batch_bytes: usize,
+    /// Bytes of a terminal's recording that are read; keys come first, and few.
+    pub recording_bytes_max: usize,
     /// Hours east of UTC, for timestamps that name no zone.
     pub utc_offset_hours: f64,
     /// Names for sensors, by the name in the log. Container ids that are not named here are one
@@ -163,6 +165,7 @@ impl Default for IngestConfig {
             line_bytes_max: 4 << 20,
             open_sessions_max: 20_000,
             batch_bytes: 16 << 20,
+            recording_bytes_max: 1 << 20,
             utc_offset_hours: 0.0,
             sensors: BTreeMap::new(),
             own_networks: Vec::new(),

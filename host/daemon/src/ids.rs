@@ -38,6 +38,11 @@ pub fn command_tag(session: &str, at: i64, hash: u64, rule: &str) -> String {
     derive("command-tag", &[session, &at.to_string(), &hash.to_string(), rule])
 }
 
+/// The id of a behaviour sample: what shows it, and what about.
+pub fn observation(evidence_ref: &str, primitive: &str) -> String {
+    derive("observation", &[evidence_ref, primitive])
+}
+
 /// The id of a reused credential.
 pub fn credential_reuse(secret_sha256: &str, secret_kind: &str, principal_key: &str) -> String {
     derive("credential-reuse", &[secret_sha256, secret_kind, principal_key])

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::config::IngestConfig;
+pub use crate::shell;
 use crate::store::record::{Batch, Recorded};
 use crate::store::{Store, StoreError};
 use address::Network;
@@ -30,6 +31,7 @@ use moment::Zone;
 use tactics::Tactics;
 
 pub mod address;
+mod behaviour;
 pub mod cowrie;
 pub mod discover;
 pub mod downloads;
@@ -39,8 +41,8 @@ pub mod lines;
 pub mod moment;
 mod read;
 mod session;
-pub mod shell;
 pub mod tactics;
+pub mod tty;
 pub mod unpack;
 
 /// Batches that wait for the store, besides the one that is being read and the one being written.
@@ -81,6 +83,8 @@ pub struct Settings {
     pub open_sessions_max: usize,
     /// A batch has so many bytes of log lines at most.
     pub batch_bytes: usize,
+    /// Of a terminal's recording so many bytes are read.
+    pub recording_bytes_max: usize,
     /// The zone of timestamps that name none.
     pub zone: Zone,
     /// What all sensors are called.
@@ -106,6 +110,7 @@ impl Settings {
             line_bytes_max: config.line_bytes_max,
             open_sessions_max: config.open_sessions_max,
             batch_bytes: config.batch_bytes,
+            recording_bytes_max: config.recording_bytes_max,
             zone: Zone::east(config.utc_offset_hours)
                 .ok_or(SettingsError::Zone(config.utc_offset_hours))?,
             sensor,

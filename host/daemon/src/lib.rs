@@ -17,5 +17,6 @@ pub mod ingest;
 pub mod plugin;
 pub mod pool;
 pub mod report;
+pub mod shell;
 pub mod store;
 pub mod supervise;

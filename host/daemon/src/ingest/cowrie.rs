@@ -85,6 +85,8 @@ pub enum Action<'a> {
         /// From where.
         url: Option<Cow<'a, str>>,
     },
+    /// A terminal was recorded, into this file.
+    Recorded(Cow<'a, str>),
     /// The sensor was asked to connect to somewhere else.
     Relay {
         /// The host.
@@ -302,6 +304,10 @@ fn action<'a>(name: &str, row: &mut Row<'a>) -> Action<'a> {
         "session.file_download" | "session.file_download.failed" | "session.file_upload" => {
             Action::File { sha256: row.take(Key::Shasum), url: row.take(Key::Url) }
         }
+        // A recording of what another session entered before is thrown away: the file is the other's.
+        "log.closed" if row.get(Key::Duplicate) != Some("true") => {
+            row.take(Key::Ttylog).map_or(Action::Other, Action::Recorded)
+        }
         "direct-tcpip.request" => match (row.take(Key::DstIp), row.take(Key::DstPort)) {
             (Some(host), Some(port)) => Action::Relay { host, port },
             _ => Action::Other,
@@ -404,6 +410,18 @@ mod tests {
             action("cowrie.direct-tcpip.request", r#""dst_ip":"198.51.100.7","dst_port":"25""#),
             target
         );
+    }
+
+    #[test]
+    fn a_recording_is_named_unless_it_is_another_sessions() {
+        let recorded = Action::Recorded("log/tty/3f1f".into());
+        for own in ["", r#","duplicate":false"#, r#","duplicate":null"#] {
+            let more = format!(r#""ttylog":"log/tty/3f1f"{own}"#);
+            assert_eq!(action("cowrie.log.closed", &more), recorded);
+        }
+        for none in [r#""ttylog":"log/tty/3f1f","duplicate":true"#, r#""ttylog":"""#, ""] {
+            assert_eq!(action("cowrie.log.closed", none), Action::Other);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::discover::{self, Input};
 use super::lines::{self, End, Row, Rows};
 use super::session::Assembler;
 use super::tactics::Tactics;
+use super::tty::Recordings;
 use super::unpack::Unpacked;
 use super::{PassedOver, Problem, Progress, Settings, address};
 use crate::clock::Timestamp;
@@ -45,13 +46,14 @@ pub(super) fn read(
 ) -> Report {
     let found = discover::discover(paths, settings.zone);
     progress.begin(found.bytes);
+    let recordings = Recordings::beside(paths, &found.inputs, settings.recording_bytes_max);
     let report =
         Report { passed_over: found.passed_over, problems: found.problems, ..Report::default() };
     let mut reader = Reader {
         settings,
         progress,
         batches,
-        assembler: Assembler::new(settings, tactics),
+        assembler: Assembler::new(settings, tactics, &recordings),
         report,
     };
     for input in &found.inputs {

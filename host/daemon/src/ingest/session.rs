@@ -16,9 +16,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::cowrie::{self, Action};
 use super::features::{self, Origin};
 use super::tactics::Tactics;
-use super::{Settings, downloads, shell};
+use super::tty::Recordings;
+use super::{Settings, behaviour, downloads, shell};
 use crate::clock::Timestamp;
 use crate::ids;
+use crate::store::record::behaviour::Sample;
 use crate::store::record::{
     Attacker, Batch, Command, Credential, Entered, Event, Feature, Kind, Login, Secret, Service,
     Session, Source, What,
@@ -39,6 +41,7 @@ const UNNAMED_SENSOR: &str = "cowrie";
 pub(super) struct Assembler<'s> {
     settings: &'s Settings,
     tactics: &'s Tactics,
+    recordings: &'s Recordings,
     batch: Batch,
     bytes: usize,
     /// How many bytes this batch may have: the first ones are small, so that the store soon has work.
@@ -50,13 +53,19 @@ pub(super) struct Assembler<'s> {
     deckies: FxHashMap<Arc<str>, Arc<str>>,
     secrets: FxHashMap<Box<str>, Secret>,
     commands: FxHashMap<Box<str>, Arc<Command>>,
+    samples: FxHashMap<Box<str>, Box<[Sample]>>,
 }
 
 impl<'s> Assembler<'s> {
-    pub(super) fn new(settings: &'s Settings, tactics: &'s Tactics) -> Self {
+    pub(super) fn new(
+        settings: &'s Settings,
+        tactics: &'s Tactics,
+        recordings: &'s Recordings,
+    ) -> Self {
         Self {
             settings,
             tactics,
+            recordings,
             batch: Batch::default(),
             bytes: 0,
             bytes_max: FIRST_BATCH_BYTES.min(settings.batch_bytes),
@@ -66,6 +75,7 @@ impl<'s> Assembler<'s> {
             deckies: FxHashMap::default(),
             secrets: FxHashMap::default(),
             commands: FxHashMap::default(),
+            samples: FxHashMap::default(),
         }
     }
 
@@ -99,7 +109,7 @@ impl<'s> Assembler<'s> {
     /// The batch, and an empty one in its place. A row that was there twice counts once.
     pub(super) fn take(&mut self) -> Batch {
         let bytes_max = self.bytes_max.saturating_mul(4).min(self.settings.batch_bytes);
-        let empty = Self { bytes_max, ..Self::new(self.settings, self.tactics) };
+        let empty = Self { bytes_max, ..Self::new(self.settings, self.tactics, self.recordings) };
         let mut batch = std::mem::replace(self, empty).batch;
         for session in &mut batch.sessions {
             session.events.sort_by_key(|event| event.hash);
@@ -181,6 +191,7 @@ impl<'s> Assembler<'s> {
         match action {
             Action::Other => What::Other,
             Action::Closed => What::Closed,
+            Action::Recorded(path) => self.recorded(&path),
             Action::Login { accepted, username, password, key } => {
                 let credential = password.map(|password| Credential {
                     principal: username.map(|name| self.principal(&name)),
@@ -238,9 +249,27 @@ impl<'s> Assembler<'s> {
                 add(Kind::Ja4, ja4.as_deref().and_then(features::token).as_deref());
                 add(Kind::Ja4h, ja4h.as_deref().and_then(features::token).as_deref());
             }
-            Action::Other | Action::Closed | Action::Login { .. } | Action::Command(_) => {}
+            Action::Other
+            | Action::Closed
+            | Action::Recorded(_)
+            | Action::Login { .. }
+            | Action::Command(_) => {}
         }
         found.into_boxed_slice()
+    }
+
+    /// What a recording shows, if it is there.
+    fn recorded(&mut self, path: &str) -> What {
+        let samples = match self.samples.get(path) {
+            Some(samples) => samples.clone(),
+            None => {
+                let recording = self.recordings.read(path).unwrap_or_default();
+                let samples = behaviour::samples(&recording);
+                self.samples.insert(Box::from(path), samples.clone());
+                samples
+            }
+        };
+        if samples.is_empty() { What::Other } else { What::Samples(samples) }
     }
 
     fn feature(&mut self, kind: Kind, value: &str) -> Feature {

@@ -18,12 +18,15 @@ use std::sync::Arc;
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{Store, StoreError, revision};
+use super::revision::{self, View};
+use super::{Store, StoreError};
 use crate::clock::Timestamp;
+use behaviour::{Habits, Sample};
 use known::Known;
 use merge::Merged;
 
 mod attackers;
+pub mod behaviour;
 mod commands;
 mod credentials;
 mod features;
@@ -151,6 +154,8 @@ pub enum What {
     Closed,
     /// Features of the attacker.
     Features(Box<[Feature]>),
+    /// How somebody behaves.
+    Samples(Box<[Sample]>),
     /// A login.
     Login(Box<Login>),
     /// A command.
@@ -276,6 +281,8 @@ pub struct Command {
     features: Box<[Feature]>,
     /// What it is for.
     rules: Box<[Arc<Rule>]>,
+    /// What it says of who entered it.
+    habits: Habits,
 }
 
 /// A rule that tells what a command is for, in the terms of ATT&CK.
@@ -410,6 +417,9 @@ async fn write(
     let added = attackers::write(connection, batch, &merged, known, now).await?;
     recorded.features_new = added.features;
     recorded.credentials_new = added.credentials;
+    if behaviour::write(connection, batch, &merged).await? > 0 {
+        revision::bump(connection, &[View::Behaviour]).await?;
+    }
     revision::bump(connection, &merged.views(recorded.tags_new)).await?;
     Ok(recorded)
 }

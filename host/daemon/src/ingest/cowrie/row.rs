@@ -43,10 +43,12 @@ pub(super) enum Key {
     Ja3,
     Ja4,
     Ja4h,
+    Ttylog,
+    Duplicate,
 }
 
 impl Key {
-    const COUNT: usize = Self::Ja4h as usize + 1;
+    const COUNT: usize = Self::Duplicate as usize + 1;
 
     fn find(name: &str) -> Option<Self> {
         Some(match name {
@@ -76,6 +78,8 @@ impl Key {
             "ja3" => Self::Ja3,
             "ja4" => Self::Ja4,
             "ja4h" => Self::Ja4h,
+            "ttylog" => Self::Ttylog,
+            "duplicate" => Self::Duplicate,
             _ => return None,
         })
     }

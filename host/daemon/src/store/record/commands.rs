@@ -7,10 +7,12 @@ use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 
+use super::behaviour::{Conduct, Habits};
 use super::listing;
 use super::merge::{Grown, Merged};
 use super::rows::{self, Statement};
 use super::{Batch, Command, Event, Feature, Rule, Session, What};
+use crate::clock::Timestamp;
 use crate::store::{StoreError, encoding};
 
 /// Characters of a command that its tag repeats.
@@ -78,6 +80,7 @@ impl Command {
             evidence: Arc::from(format!("{{\"command\": {}}}", encoding::string(start))),
             features: features.into_boxed_slice(),
             rules,
+            habits: Habits::of(input),
         }
     }
 
@@ -166,21 +169,25 @@ pub(super) async fn write_tags(
 }
 
 /// Reads back the commands of sessions that were stored and have new ones, and gives them the script
-/// that they have now.
+/// and the conduct that they have now.
 pub(super) async fn rescript(
     connection: &mut SqliteConnection,
     merged: &mut Merged<'_>,
 ) -> Result<(), StoreError> {
     for session in merged.sessions.iter_mut().filter(|session| session.continues_script()) {
-        let mut script = Script::default();
-        let mut inputs = sqlx::query_scalar::<_, String>(
-            "SELECT input FROM corral_command WHERE session_id = ? ORDER BY at, hash",
+        let (mut script, mut conduct) = (Script::default(), Conduct::default());
+        let mut commands = sqlx::query_as::<_, (i64, String)>(
+            "SELECT at, input FROM corral_command WHERE session_id = ? ORDER BY at, hash",
         )
         .bind(session.id)
         .fetch(&mut *connection);
-        while let Some(input) = inputs.try_next().await? {
+        while let Some((at, input)) = commands.try_next().await? {
             script.push(&input);
+            if !conduct.is_full() {
+                conduct.push(Timestamp(at), &Habits::of(&input));
+            }
         }
+        session.conduct = conduct.finish();
         let script = script.finish();
         let had = session.before.as_ref().and_then(|before| before.script.clone());
         if script != had {

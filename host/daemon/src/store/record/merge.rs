@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::behaviour::{Conduct, Observed};
 use super::known::Known;
 use super::sessions::{Logged, State, Stored};
 use super::{Batch, Credential, Entered, Event, Feature, Kind, Recorded, Session, What, commands};
@@ -55,6 +56,8 @@ pub(super) struct Grown<'b> {
     pub(super) before: Option<Before>,
     /// The row as it will be.
     pub(super) state: State,
+    /// What its commands tell together, if it has new ones.
+    pub(super) conduct: Vec<Observed>,
 }
 
 /// What a stored session was called.
@@ -171,7 +174,7 @@ pub(super) fn merge(
         state.service.learn(&piece.service.name, piece.service.certainty);
         state.started_at = state.started_at.min(first);
         state.ended_at = state.ended_at.max(last);
-        let mut session = Grown { id, piece, events, before, state };
+        let mut session = Grown { id, piece, events, before, state, conduct: Vec::new() };
         merged.add(&mut session);
         merged.sessions.push(session);
     }
@@ -203,7 +206,7 @@ impl Merged<'_> {
             contact.events += 1;
             session.state.seen.push(event.hash);
             let features = match &event.what {
-                What::Other => &[][..],
+                What::Other | What::Samples(_) => &[][..],
                 What::Closed => {
                     session.state.closed = true;
                     &[]
@@ -240,11 +243,16 @@ impl Merged<'_> {
         self.add_script(session);
     }
 
-    /// The script of a new session stands in this batch; a stored one's is read back later.
+    /// The commands of a new session stand in this batch; a stored one's are read back later.
     fn add_script(&mut self, session: &mut Grown<'_>) {
         if session.before.is_some() {
             return;
         }
+        let mut conduct = Conduct::default();
+        session
+            .commands()
+            .for_each(|(event, entered)| conduct.push(event.at, &entered.command.habits));
+        session.conduct = conduct.finish();
         let Some(script) =
             commands::script(session.commands().map(|(_, entered)| entered.command.input.as_ref()))
         else {

@@ -21,6 +21,8 @@ pub struct Call<'a> {
     pub words: Vec<&'a str>,
     /// How many words at the beginning name programs: the wrappers and what they wrap.
     pub programs: usize,
+    /// What its output goes to: the words behind each `>`.
+    pub outputs: Vec<&'a str>,
 }
 
 impl<'a> Call<'a> {
@@ -52,10 +54,15 @@ pub fn prefix(text: &str, bytes_max: usize) -> &str {
 /// The programs that a command line calls, in its order.
 pub fn calls(line: &str) -> Vec<Call<'_>> {
     let is_end = |c: char| matches!(c, ';' | '&' | '|' | '\n' | '\r' | '(' | ')' | '`');
-    let is_blank = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>');
+    let is_blank = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<');
     let calls = prefix(line, BYTES_MAX).split(is_end).filter_map(|text| {
-        let words: Vec<&str> =
-            text.split(is_blank).filter(|word| !word.is_empty() && *word != "$").collect();
+        let (mut words, mut outputs) = (Vec::new(), Vec::new());
+        for (at, part) in text.split('>').enumerate() {
+            let found = part.split(is_blank).filter(|word| !word.is_empty() && *word != "$");
+            let before = words.len();
+            words.extend(found);
+            outputs.extend(words.get(before).filter(|_| at > 0).copied());
+        }
         // `A=b program`: the assignment is no program.
         let assignments = words.iter().take_while(|word| is_assignment(word)).count();
         let words = words.get(assignments..).filter(|words| !words.is_empty())?.to_vec();
@@ -72,7 +79,7 @@ pub fn calls(line: &str) -> Vec<Call<'_>> {
             programs += 1;
             wrapped = WRAPPERS.contains(&base(word));
         }
-        Some(Call { words, programs })
+        Some(Call { words, programs, outputs })
     });
     calls.collect()
 }
@@ -115,6 +122,12 @@ mod tests {
     fn redirections_are_no_part_of_a_word() {
         let calls = calls("cat /proc/cpuinfo>/tmp/x 2>/dev/null");
         assert_eq!(calls[0].words, ["cat", "/proc/cpuinfo", "/tmp/x", "2", "/dev/null"]);
+        assert_eq!(calls[0].outputs, ["/tmp/x", "/dev/null"]);
+        let outputs: Vec<_> = super::calls(">a; b >> \"c d\" 2>&1 > ; cat <e")
+            .into_iter()
+            .map(|call| call.outputs)
+            .collect();
+        assert_eq!(outputs, [&["a"][..], &["c"], &[], &[]]);
     }
 
     #[test]
