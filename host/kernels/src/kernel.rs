@@ -10,8 +10,11 @@ use crate::text::{Interner, InternerFull};
 use crate::{connected_components, identity_components};
 
 /// The catalogue: every kernel of this crate.
-pub const ALL: &[&dyn Kernel] =
-    &[&identity_components::IdentityComponents, &connected_components::ConnectedComponents];
+pub const ALL: &[&dyn Kernel] = &[
+    &identity_components::IdentityComponents,
+    &connected_components::ConnectedComponents,
+    &crate::attribution_states::AttributionStates,
+];
 
 /// The kernel of that name.
 pub fn find(name: &str) -> Option<&'static dyn Kernel> {

@@ -19,6 +19,7 @@
     reason = "kernels index columns whose lengths and row references were checked on entry"
 )]
 
+pub mod attribution_states;
 pub mod column;
 pub mod connected_components;
 mod first;

@@ -33,6 +33,15 @@ fn sample(kernel: &dyn Kernel) -> Vec<Frame> {
             frame(vec![("row", row.clone().into()), ("token", text(5))]),
             frame(vec![("row", row.clone().into()), ("token", text(6))]),
         ],
+        "attribution-states" => {
+            // Children of ten samples each, by the codes of TEXTS.
+            let parent = Column::from(row.iter().map(|row| row / 10).collect::<Vec<_>>());
+            let value = Column::text(row.iter().map(|&row| 1 + draw(row, 7) % 4).collect());
+            let at = Column::from(row.iter().copied().map(f64::from).collect::<Vec<_>>());
+            let kinds = [("kind", Column::text(vec![0; row.len() / 10]))];
+            let samples = frame(vec![("row", parent), ("value", value), ("at", at)]);
+            vec![Frame::new(row.len() / 10, kinds).unwrap(), samples]
+        }
         other => panic!("'{other}' has no sample in kernel/contract.rs"),
     }
 }
@@ -46,8 +55,13 @@ fn draw(row: u32, salt: u32) -> u32 {
     u32::try_from((chance * u64::from(ROWS)) >> 32).unwrap()
 }
 
+/// Texts that samples are made of, coded in this order.
+const TEXTS: [&str; 5] = ["numeric", "5010.3", "null", "true", "\"1_000\""];
+
 fn texts() -> Interner {
-    Interner::new(1 << 20)
+    let texts = Interner::new(1 << 20);
+    texts.codes(TEXTS).unwrap();
+    texts
 }
 
 /// The message of the refusal, which must be one.
