@@ -14,6 +14,7 @@ pub const ALL: &[&dyn Kernel] = &[
     &identity_components::IdentityComponents,
     &connected_components::ConnectedComponents,
     &crate::attribution_states::AttributionStates,
+    &crate::credential_reuse::CredentialReuse,
 ];
 
 /// The kernel of that name.

@@ -22,6 +22,7 @@
 pub mod attribution_states;
 pub mod column;
 pub mod connected_components;
+pub mod credential_reuse;
 mod first;
 pub mod forest;
 pub mod frame;

@@ -42,6 +42,14 @@ fn sample(kernel: &dyn Kernel) -> Vec<Frame> {
             let samples = frame(vec![("row", parent), ("value", value), ("at", at)]);
             vec![Frame::new(row.len() / 10, kinds).unwrap(), samples]
         }
+        "credential-reuse" => vec![frame(vec![
+            ("secret_sha256", text(8)),
+            ("secret_kind", Column::text(row.iter().map(|row| row % 2).collect())),
+            ("principal", Column::text(row.iter().map(|row| row % 3).collect())),
+            ("decky", text(9)),
+            ("service", text(10)),
+            ("ip", prints(11)),
+        ])],
         other => panic!("'{other}' has no sample in kernel/contract.rs"),
     }
 }
