@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use serde::de::DeserializeOwned;
 
+mod attribution;
 mod identity;
 
 /// Cases of one family: passed and failed.
@@ -43,6 +44,7 @@ type Check = fn(&Path) -> Result<Tally>;
 
 /// The families that are built.
 const FAMILIES: &[(&str, Check)] = &[
+    ("aggregate", attribution::aggregate),
     ("cluster_observations", identity::cluster_observations),
     ("observation_pair_weights", identity::observation_pair_weights),
     ("fixtures", identity::fixtures),
