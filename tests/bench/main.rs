@@ -38,6 +38,16 @@ const BENCHES: &[(&str, &str, Bench)] = &[
         kernels::identity,
     ),
     (
+        "attribution-states",
+        "attribution-states over up to 1,000,000 samples, beside one random gather",
+        kernels::attribution,
+    ),
+    (
+        "credential-reuse",
+        "credential-reuse over up to 1,000,000 credentials, beside one random gather",
+        kernels::reuse,
+    ),
+    (
         "tick",
         "the clusterer's first tick over 1,000 attackers, beside the same work called natively",
         tick::first,
