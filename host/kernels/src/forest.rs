@@ -40,6 +40,11 @@ impl Forest {
         true
     }
 
+    /// Whether two rows, which the caller has checked to exist, are in one group by now.
+    pub fn connected(&mut self, a: u32, b: u32) -> bool {
+        self.root(a) == self.root(b)
+    }
+
     /// The label of every row: the smallest row of its group.
     ///
     /// # Errors
@@ -174,6 +179,7 @@ mod tests {
             let mut forest = Forest::new(6);
             assert!(edges.iter().all(|&(a, b)| forest.join(a, b)));
             assert!(!forest.join(2, 4) && !forest.join(5, 5));
+            assert!(forest.connected(2, 4) && !forest.connected(1, 2));
             assert_eq!(forest.into_labels(&Pace::free()).unwrap(), [0, 0, 2, 2, 2, 5]);
         }
     }

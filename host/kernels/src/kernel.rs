@@ -7,14 +7,18 @@ use crate::column::ColumnType;
 use crate::frame::{Frame, FrameError};
 use crate::pace::Pace;
 use crate::text::{Interner, InternerFull};
-use crate::{connected_components, identity_components};
+use crate::{
+    attribution_states, campaign_components, connected_components, credential_reuse,
+    identity_components,
+};
 
 /// The catalogue: every kernel of this crate.
 pub const ALL: &[&dyn Kernel] = &[
     &identity_components::IdentityComponents,
+    &campaign_components::CampaignComponents,
+    &attribution_states::AttributionStates,
+    &credential_reuse::CredentialReuse,
     &connected_components::ConnectedComponents,
-    &crate::attribution_states::AttributionStates,
-    &crate::credential_reuse::CredentialReuse,
 ];
 
 /// The kernel of that name.

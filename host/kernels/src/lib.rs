@@ -20,6 +20,7 @@
 )]
 
 pub mod attribution_states;
+pub mod campaign_components;
 pub mod column;
 pub mod connected_components;
 pub mod credential_reuse;

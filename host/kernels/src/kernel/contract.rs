@@ -50,6 +50,30 @@ fn sample(kernel: &dyn Kernel) -> Vec<Frame> {
             ("service", text(10)),
             ("ip", prints(11)),
         ])],
+        "campaign-components" => {
+            let row = || ("row", Column::from(row.clone()));
+            let numbers = |salt| (0..ROWS).map(move |row| draw(row, salt));
+            let rhythms =
+                |salt| numbers(salt).map(|n| u64::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let times = |salt, more: f64| {
+                Column::from(numbers(salt).map(|n| f64::from(n) * 60.0 + more).collect::<Vec<_>>())
+            };
+            vec![
+                frame(vec![("rank", Column::from((0..ROWS).rev().collect::<Vec<_>>()))]),
+                frame(vec![row(), ("token", prints(7))]),
+                frame(vec![row(), ("kind", text(8)), ("value", text(9))]),
+                frame(vec![row(), ("simhash", rhythms(10).collect::<Vec<_>>().into())]),
+                frame(vec![row(), ("start", times(11, 0.0)), ("end", times(11, 90.0))]),
+                frame(vec![
+                    row(),
+                    ("decky", text(12)),
+                    ("first_phase", text(13)),
+                    ("last_phase", text(14)),
+                    ("first_seen", times(15, 0.0)),
+                    ("last_seen", times(15, 5.0)),
+                ]),
+            ]
+        }
         other => panic!("'{other}' has no sample in kernel/contract.rs"),
     }
 }

@@ -1,0 +1,65 @@
+//! Profiles: identities that weigh the same against everybody, and against whom something can be won.
+//!
+//! A handoff is an edge by itself, and all of those are made by now. What else weighs is the set of
+//! tokens, the cohort, the simhash and the windows. Rows that are equal in these go as one profile, of
+//! which only the earliest and the latest row are needed, *if they are one group*: then an edge of one
+//! is an edge of all. Holders of tokens are. Of others the rule is asked about two of them: each two
+//! weigh the same.
+//!
+//! Who has neither tokens nor keystrokes and windows is left out: with a cohort and one of the two
+//! alone, nobody reaches the threshold.
+
+use std::collections::HashMap;
+
+use super::Evidence;
+use crate::column::ABSENT;
+use crate::kernel::KernelError;
+
+/// Rows of one group that are equal in all that weighs.
+#[derive(Clone, Copy)]
+pub(super) struct Profile {
+    /// The first row with that set of tokens; [`ABSENT`] without tokens.
+    pub(super) set: u32,
+    /// The row of the smallest rank. What weighs can be looked up in this one.
+    pub(super) earliest: u32,
+    /// The row of the largest rank.
+    pub(super) latest: u32,
+}
+
+/// The profiles, in the order of their first rows. `sets` is what
+/// [`join_equal`](super::infra::join_equal) gave.
+pub(super) fn collapse(
+    evidence: &mut Evidence<'_>,
+    sets: &[u32],
+) -> Result<Vec<Profile>, KernelError> {
+    let (population, pace) = (evidence.population, evidence.job.pace);
+    let cohorts = population.cohort.first_equals(pace)?;
+    let windows = population.window_firsts(pace)?;
+    let mut known = HashMap::new();
+    let mut profiles: Vec<Profile> = Vec::new();
+    for (row, &set) in (0_u32..).zip(sets) {
+        pace.check_row(row as usize * 8)?;
+        let at = row as usize;
+        let simhash = population.simhashes[at];
+        if set == ABSENT && (simhash.is_none() || windows[at] == ABSENT) {
+            continue;
+        }
+        let key = (set, cohorts[at], windows[at], simhash);
+        let number = *known.entry(key).or_insert(profiles.len());
+        if let Some(same) = profiles.get(number).copied()
+            && (evidence.forest.connected(same.earliest, row)
+                || evidence.join_combined(same.earliest, row)?)
+        {
+            let rank = |row: u32| population.ranks[row as usize];
+            let same = &mut profiles[number];
+            if rank(row) < rank(same.earliest) {
+                same.earliest = row;
+            } else if rank(row) > rank(same.latest) {
+                same.latest = row;
+            }
+        } else {
+            profiles.push(Profile { set, earliest: row, latest: row });
+        }
+    }
+    Ok(profiles)
+}
