@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::{Tally, cases};
 
 #[derive(Debug, Deserialize)]
-struct Observation {
+pub(crate) struct Observation {
     observation_id: String,
     ja3: Option<String>,
     hassh: Option<String>,
@@ -46,10 +46,10 @@ impl From<&Observation> for weights::Observation {
 }
 
 /// Components, each an ascending list of indices, ordered by their smallest.
-type Partition = Vec<Vec<u32>>;
+pub(crate) type Partition = Vec<Vec<u32>>;
 
 /// The partition by `identity-components`, verified.
-fn partition(observations: &[Observation]) -> Result<Partition> {
+pub(crate) fn partition(observations: &[Observation]) -> Result<Partition> {
     let texts = Interner::new(1 << 30);
     let code = |text: &Option<String>| text.as_deref().map_or(Ok(ABSENT), |text| texts.code(text));
     let column = |values: Result<Vec<u32>, _>| values.map(Column::text);
@@ -79,11 +79,16 @@ fn partition(observations: &[Observation]) -> Result<Partition> {
     let job = Job::new(kernel.signature(), &inputs, &[], &texts, &pace)?;
     let outputs = kernel.run(&job)?;
     kernel.verify(&job, &outputs)?;
+    Ok(groups(outputs.first().context("no labels")?.uint32("label")?))
+}
+
+/// The rows of each label.
+pub(crate) fn groups(labels: &[u32]) -> Partition {
     let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (row, label) in (0..).zip(outputs.first().context("no labels")?.uint32("label")?) {
+    for (row, label) in (0..).zip(labels) {
         groups.entry(*label).or_default().push(row);
     }
-    Ok(groups.into_values().collect())
+    groups.into_values().collect()
 }
 
 pub(crate) fn cluster_observations(path: &Path) -> Result<Tally> {
@@ -141,26 +146,6 @@ pub(crate) fn observation_pair_weights(path: &Path) -> Result<Tally> {
             Ok(())
         };
         tally.count(&format!("case {case}"), check());
-    }
-    Ok(tally)
-}
-
-pub(crate) fn fixtures(path: &Path) -> Result<Tally> {
-    #[derive(Deserialize)]
-    struct Case {
-        fixture: String,
-        seed: u32,
-        observations: Vec<Observation>,
-        identity_partition: Partition,
-    }
-    let mut tally = Tally::default();
-    for case in cases::<Case>(path)? {
-        let Case { fixture, seed, observations, identity_partition } = case?;
-        let check = || {
-            ensure!(partition(&observations)? == identity_partition, "another partition");
-            Ok(())
-        };
-        tally.count(&format!("{fixture}, seed {seed}"), check());
     }
     Ok(tally)
 }

@@ -15,6 +15,8 @@ use flate2::read::GzDecoder;
 use serde::de::DeserializeOwned;
 
 mod attribution;
+mod campaign;
+mod fixtures;
 mod identity;
 
 /// Cases of one family: passed and failed.
@@ -47,7 +49,9 @@ const FAMILIES: &[(&str, Check)] = &[
     ("aggregate", attribution::aggregate),
     ("cluster_observations", identity::cluster_observations),
     ("observation_pair_weights", identity::observation_pair_weights),
-    ("fixtures", identity::fixtures),
+    ("cluster_identities", campaign::cluster_identities),
+    ("identity_pair_weights", campaign::identity_pair_weights),
+    ("fixtures", fixtures::fixtures),
 ];
 
 fn main() -> Result<ExitCode> {
