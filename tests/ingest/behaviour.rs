@@ -142,7 +142,7 @@ fn a_session_that_grows_changes_its_samples() {
     ];
     for (at, piece) in pieces.iter().enumerate() {
         let log = place.put(&format!("{at}.json"), piece.concat());
-        place.ingest(&[log.clone()]);
+        place.ingest(std::slice::from_ref(&log));
         if let Some(expected) = expected.get(at).filter(|rows| !rows.is_empty()) {
             assert_eq!(place.rows(ROWS), *expected, "piece {at}");
         }

@@ -109,8 +109,8 @@ impl Conduct {
 
     fn vocabulary(&self) -> Option<(&'static str, usize)> {
         let value = match self.programs.len() {
-            ..=NARROW_MAX => "narrow",
-            ..=MODERATE_MAX => "moderate",
+            distinct if distinct <= NARROW_MAX => "narrow",
+            distinct if distinct <= MODERATE_MAX => "moderate",
             _ => "broad",
         };
         (self.calls >= CALLS_MIN).then_some((value, self.calls))
