@@ -280,6 +280,26 @@ fn a_recording_that_is_not_there_or_not_the_sessions_own_tells_nothing() {
 }
 
 #[test]
+fn a_recording_that_comes_later_is_found_then() {
+    let place = Place::new();
+    let visit = visit();
+    let log = place.put("cowrie.json", visit.concat());
+    place.ingest(std::slice::from_ref(&log));
+    assert_eq!(place.one("SELECT COUNT(*) FROM observations"), "7");
+    let attackers = (place.table("attackers"), place.table("corral_session"));
+    place.put(&format!("tty/{TYPED}"), recording(TYPED));
+    let again = place.ingest(std::slice::from_ref(&log));
+    assert_eq!((again.events_new, again.sessions_grown, again.attackers_updated), (0, 0, 0));
+    assert_eq!(place.rows(ROWS), VISIT);
+    assert_eq!((place.table("attackers"), place.table("corral_session")), attackers);
+    assert_eq!(revision(&place), 2);
+    // And what was found stays, without the recording.
+    fs::remove_file(place.path(&format!("tty/{TYPED}"))).unwrap();
+    place.ingest(&[log]);
+    assert_eq!((place.rows(ROWS), revision(&place)), (VISIT.map(str::to_owned).to_vec(), 2));
+}
+
+#[test]
 fn of_a_long_recording_the_beginning_is_read() {
     let read = |recording_bytes_max| {
         let place = Place::new();

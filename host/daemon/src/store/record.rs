@@ -404,7 +404,7 @@ async fn write(
     now: Timestamp,
 ) -> Result<Recorded, StoreError> {
     let mut recorded = merged.recorded(known);
-    if merged.sessions.is_empty() {
+    if merged.sessions.is_empty() && merged.recalled.is_empty() {
         return Ok(recorded);
     }
     recorded.commands_new = commands::write(connection, &merged).await?;

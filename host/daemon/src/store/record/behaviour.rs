@@ -25,12 +25,13 @@
 //!
 //! A sample follows from the events of its session, however they came. What one event tells is
 //! compared with the row that is there; what follows from all commands is taken from all of them again.
-//! Each condition stays met once it is met, so a sample may change and never vanishes.
+//! Each condition stays met once it is met, so a sample may change and never vanishes. A recording that
+//! is put beside the logs later is found when they are read again.
 
 use std::sync::Arc;
 
 use super::merge::Grown;
-use super::{Event, Kind, What};
+use super::{Kind, What};
 use crate::clock::Timestamp;
 use crate::store::encoding;
 pub(super) use conduct::{Conduct, Habits};
@@ -156,8 +157,8 @@ impl Observed {
     }
 }
 
-/// What the new events of a session tell one by one.
-fn told(events: &[&Event]) -> Vec<Observed> {
+/// What the events of a session tell one by one, the new ones and those that are recalled.
+fn told(session: &Grown<'_>) -> Vec<Observed> {
     let mut earliest: Vec<Observed> = Vec::new();
     let mut tell = |primitive, value: &str, confidence, at| {
         let told = Observed::new(primitive, value, confidence, (at, at));
@@ -167,7 +168,7 @@ fn told(events: &[&Event]) -> Vec<Observed> {
             None => earliest.push(told),
         }
     };
-    for event in events {
+    for event in session.events.iter().chain(&session.recalled) {
         match &event.what {
             What::Features(features) => {
                 for feature in features {

@@ -52,6 +52,8 @@ pub(super) struct Grown<'b> {
     pub(super) piece: &'b Session,
     /// The events that count, in the order of time.
     pub(super) events: Vec<&'b Event>,
+    /// Events that were counted and may tell more now: of a terminal whose recording came later.
+    pub(super) recalled: Vec<&'b Event>,
     /// What it was called before, if it was stored.
     pub(super) before: Option<Before>,
     /// The row as it will be.
@@ -134,6 +136,8 @@ impl Attempts {
 #[derive(Debug, Default)]
 pub(super) struct Merged<'b> {
     pub(super) sessions: Vec<Grown<'b>>,
+    /// Sessions without new events, of which some are recalled.
+    pub(super) recalled: Vec<Grown<'b>>,
     /// The attackers of these sessions.
     pub(super) attackers: BTreeSet<usize>,
     pub(super) places: BTreeMap<Place, Contact>,
@@ -154,13 +158,17 @@ pub(super) fn merge(
     for (at, piece) in batch.sessions.iter().enumerate() {
         let stored = stored.remove(&at);
         let seen = stored.as_ref().map_or(&[][..], |stored| &stored.state.seen);
-        let mut events: Vec<&Event> =
-            piece.events.iter().filter(|event| seen.binary_search(&event.hash).is_err()).collect();
+        let (mut events, mut recalled): (Vec<&Event>, Vec<&Event>) =
+            piece.events.iter().partition(|event| seen.binary_search(&event.hash).is_err());
         merged.events_new += events.len() as u64;
         merged.events_known += (piece.events.len() - events.len()) as u64;
         events.sort_unstable_by_key(|event| (event.at, event.hash));
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { continue };
-        let (first, last) = (first.at, last.at);
+        recalled.retain(|event| matches!(event.what, What::Samples(_)));
+        let (first, last) = match (events.first(), events.last(), recalled.first()) {
+            (Some(first), Some(last), _) => (first.at, last.at),
+            (_, _, Some(known)) => (known.at, known.at),
+            _ => continue,
+        };
         let (id, before, mut state) = match stored {
             Some(Stored { id, state }) => {
                 let service = Arc::clone(&state.service.name);
@@ -174,9 +182,13 @@ pub(super) fn merge(
         state.service.learn(&piece.service.name, piece.service.certainty);
         state.started_at = state.started_at.min(first);
         state.ended_at = state.ended_at.max(last);
-        let mut session = Grown { id, piece, events, before, state, conduct: Vec::new() };
-        merged.add(&mut session);
-        merged.sessions.push(session);
+        let mut session = Grown { id, piece, events, recalled, before, state, conduct: Vec::new() };
+        if session.events.is_empty() {
+            merged.recalled.push(session);
+        } else {
+            merged.add(&mut session);
+            merged.sessions.push(session);
+        }
     }
     merged
 }

@@ -86,9 +86,10 @@ pub(in crate::store::record) async fn write(
     batch: &Batch,
     merged: &Merged<'_>,
 ) -> Result<u64, StoreError> {
-    let mut stored = load(connection, batch, merged).await?;
+    let sessions: Vec<&Grown<'_>> = merged.sessions.iter().chain(&merged.recalled).collect();
+    let mut stored = load(connection, batch, &sessions).await?;
     let mut changed = Vec::new();
-    for (at, session) in merged.sessions.iter().enumerate() {
+    for (at, session) in sessions.into_iter().enumerate() {
         let rows = changes(session, stored.remove(&at).unwrap_or_default());
         if rows.is_empty() {
             continue;
@@ -114,13 +115,13 @@ pub(in crate::store::record) async fn write(
     .await
 }
 
-/// The rows of the sessions that were stored, by index into the merged ones.
+/// The rows of those of the sessions that were stored, by index.
 async fn load(
     connection: &mut SqliteConnection,
     batch: &Batch,
-    merged: &Merged<'_>,
+    sessions: &[&Grown<'_>],
 ) -> Result<FxHashMap<usize, Vec<Row>>, StoreError> {
-    let sessions = merged.sessions.iter().enumerate();
+    let sessions = sessions.iter().enumerate();
     let known: Vec<_> = sessions.filter(|(_, session)| session.before.is_some()).collect();
     let mut stored: FxHashMap<usize, Vec<Row>> = FxHashMap::default();
     for chunk in rows::chunks(&known) {
@@ -160,7 +161,7 @@ fn changes(session: &Grown<'_>, stored: Vec<Row>) -> Vec<Row> {
         Some(_) => {}
         None => samples.push(new),
     };
-    told(&session.events).into_iter().for_each(|told| put(told, Observed::is_before));
+    told(session).into_iter().for_each(|told| put(told, Observed::is_before));
     session.conduct.iter().cloned().chain(duration(session)).for_each(|all| put(all, |_, _| true));
     let start = session.state.started_at;
     let rows = samples.iter().map(|observed| Row::of(observed, start));
