@@ -5,8 +5,9 @@
 //! a log that was truncated while its writer kept its place begins with a hole, which can be as long
 //! as the log ever was.
 //!
-//! What the first byte is decides: `[` makes the rows those of an array, in which each object from
-//! `{` to its `}` is a row, with or without commas between; everything else makes them lines.
+//! What comes first decides: `[` makes the rows those of an array, in which each object from `{` to its
+//! `}` is a row, with or without commas between; so does `{"attacks":[`, as Honeytrap frames them;
+//! everything else makes them lines.
 
 use std::io::{self, Read};
 
@@ -15,6 +16,11 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter, memchr3};
 
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// What stands between the brace and the bracket of an array with a name, white space aside.
+const NAMED: &[u8] = b"{\"attacks\":[";
+/// The most bytes that it takes with white space.
+const NAMED_BYTES_MAX: usize = 64;
 
 /// What the reader found.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,12 +97,40 @@ impl<R: Read> Rows<R> {
     /// What the reader said. What was read before is lost if it was no whole row.
     pub fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
         if self.is_array.is_none() && self.skip(|byte| byte == 0 || byte.is_ascii_whitespace())? {
-            self.is_array = Some(self.rest().first() == Some(&b'['));
+            self.is_array = Some(self.rest().first() == Some(&b'[') || self.enter_named()?);
         }
         let found = if self.is_array == Some(true) { self.element()? } else { self.text_line()? };
         let Some(Found { range, line, end }) = found else { return Ok(None) };
         let bytes = self.buffer.get(range).unwrap_or_default().trim_ascii();
         Ok(Some(Row { line, bytes, end }))
+    }
+
+    /// Steps into an array that has a name; `false` if there is none.
+    fn enter_named(&mut self) -> io::Result<bool> {
+        loop {
+            let start =
+                self.rest().get(..NAMED_BYTES_MAX.min(self.rest().len())).unwrap_or_default();
+            let mut expected = NAMED.iter();
+            let mut wanted = expected.next();
+            let fits = start.iter().take_while(|byte| match wanted {
+                Some(next) if next == *byte => {
+                    wanted = expected.next();
+                    true
+                }
+                Some(_) => byte.is_ascii_whitespace(),
+                None => false,
+            });
+            let length = fits.count();
+            if wanted.is_none() {
+                let newlines = memchr_iter(b'\n', start.get(..length).unwrap_or_default()).count();
+                self.line += newlines as u64;
+                self.start += length;
+                return Ok(true);
+            }
+            if length < start.len() || start.len() == NAMED_BYTES_MAX || !self.fill()? {
+                return Ok(false);
+            }
+        }
     }
 
     /// A row up to the next line feed.
@@ -134,12 +168,14 @@ impl<R: Read> Rows<R> {
         loop {
             if let Some(length) = scan.advance(self.rest()) {
                 let range = self.start..self.start + length;
+                if length > self.row_bytes_max {
+                    return self.pass_over().map(Some);
+                }
                 let newlines =
                     memchr_iter(b'\n', self.buffer.get(range.clone()).unwrap_or_default()).count();
                 self.start = range.end;
                 self.line += newlines as u64;
-                let end = if range.len() > self.row_bytes_max { End::TooLong } else { End::Whole };
-                return Ok(Some(Found { range, line: self.line + 1, end }));
+                return Ok(Some(Found { range, line: self.line + 1, end: End::Whole }));
             }
             if self.end - self.start > self.row_bytes_max {
                 return self.pass_over().map(Some);
@@ -378,12 +414,37 @@ mod tests {
     }
 
     #[test]
+    fn an_array_with_a_name_is_an_array() {
+        for named in ["{\"attacks\":[\n{1},\n{2}\n]}", "{ \"attacks\" : [\n{1}\n{2} ]}\n"] {
+            assert_eq!(whole(named), [row(2, "{1}"), row(3, "{2}")]);
+        }
+        assert_eq!(whole("\n{\n\"attacks\":\n[{1}]}"), [row(4, "{1}")]);
+        // An object is none, and neither is what only begins like one.
+        for text in ["{\"attacks\":1}", "{\"attack\":[{1}]}", "{\"attacks\":", "{"] {
+            assert_eq!(whole(text), [row(1, text)]);
+        }
+    }
+
+    #[test]
     fn a_broken_element_does_not_swallow_the_next() {
         assert_eq!(whole("[\n{\"a\":1,\n{\"b\":2}\n]"), [row(3, "{\"a\":1,"), row(3, "{\"b\":2}")]);
         assert_eq!(
             whole("[\n{\"a\":\"1,\n{\"b\":2}\n]"),
             [row(2, "{\"a\":\"1,"), row(3, "{\"b\":2}")]
         );
+    }
+
+    #[test]
+    fn an_element_that_is_too_long_is_passed_over_to_the_end_of_its_line() {
+        let text = b"[{\"a\":\"0123456789\",\n\"b\":{}}\n,{1}]";
+        let expected = [
+            (1, String::new(), End::TooLong),
+            (2, "{}".to_owned(), End::Whole),
+            (3, "{1}".to_owned(), End::Whole),
+        ];
+        for step in [1, 7, 100] {
+            assert_eq!(rows(text, 20, step), expected);
+        }
     }
 
     #[test]
@@ -396,7 +457,7 @@ mod tests {
     proptest! {
         #[test]
         fn rows_do_not_depend_on_how_the_bytes_come_in(
-            text in "(\\[\n)?([{}\"a\\\\,: \n]|\u{0}){0,200}",
+            text in "(\\[\n|[{]\"attacks\":\\[)?([{}\"a\\\\,: \n]|\u{0}){0,200}",
             step in 1_usize..40,
             max in 1_usize..100,
         ) {
