@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use corral::clock::{StoppedClock, Timestamp};
 use corral::config::IngestConfig;
+use corral::ingest::format::Format;
 use corral::ingest::{self, Settings, Silent, Summary};
 use corral::store::Store;
 use flate2::Compression;
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 mod behaviour;
 mod odd;
 mod pieces;
+mod sensors;
 
 /// A throw-away database.
 struct Place {
@@ -54,7 +56,12 @@ impl Place {
 
     /// Ingests with these settings, at a time that stands still.
     fn ingest_with(&self, config: &IngestConfig, paths: &[PathBuf]) -> Summary {
-        let settings = Settings::new(config, None).unwrap();
+        self.ingest_as(Format::Cowrie, config, paths)
+    }
+
+    /// The same with the logs of another sensor.
+    fn ingest_as(&self, format: Format, config: &IngestConfig, paths: &[PathBuf]) -> Summary {
+        let settings = Settings::new(format, config, None).unwrap();
         self.runtime.block_on(async {
             let store = Store::open(&self.url(), Duration::from_secs(30)).await.unwrap();
             let clock = StoppedClock(Timestamp(1_800_000_000_000_000));
@@ -153,6 +160,11 @@ impl Place {
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/cowrie").join(name)
+}
+
+/// A cut of a real log, which was published as public domain.
+fn uqo(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/uqo_2025").join(name)
 }
 
 fn gzip(content: &[u8]) -> Vec<u8> {
@@ -400,7 +412,7 @@ fn a_folder_without_logs_is_an_error_with_a_hint() {
     place.put("log/readme.txt", "nothing");
     let output = place.corral(&["ingest", "cowrie", &place.path("log").display().to_string()]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(text(&output.stderr).contains("no Cowrie JSON logs found"));
+    assert!(text(&output.stderr).contains("no Cowrie logs found"));
     let output = place.corral(&["ingest", "cowrie"]);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -1,12 +1,15 @@
 //! Reading logs: decoding alone, the whole way into SQLite, and the memory that takes.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use corral::ingest::cowrie;
+use corral::ingest::format::Format;
+use corral::ingest::lines::Rows;
 use corral::ingest::moment::Zone;
+use flate2::read::MultiGzDecoder;
 
 use crate::{median, timed};
 
@@ -60,13 +63,58 @@ pub(crate) fn decode() -> Result<()> {
     for _ in 0..ROUNDS {
         let (took, decoded) = timed(|| {
             let lines = all.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            lines.filter(|line| std::hint::black_box(cowrie::decode(line, zone)).is_ok()).count()
+            lines
+                .filter(|line| std::hint::black_box(Format::Cowrie.decode(line, zone)).is_ok())
+                .count()
         });
         count = decoded;
         ours.push(took.as_secs_f64());
         python.push(json_loads(&file)?);
     }
     tell("decode", count, all.len(), median(ours), median(python));
+    Ok(())
+}
+
+/// Rows of a log that decode, and the seconds that takes.
+fn decoded(format: Format, log: &[u8]) -> Result<(f64, usize)> {
+    let (took, rows) = timed(|| -> std::io::Result<usize> {
+        let (mut rows, mut count) = (Rows::new(log, 4 << 20), 0);
+        while let Some(row) = rows.next_row()? {
+            let events = std::hint::black_box(format.decode(row.bytes, Zone::default()));
+            count += usize::from(events.is_ok());
+        }
+        Ok(count)
+    });
+    Ok((took.as_secs_f64(), rows?))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people to read")]
+pub(crate) fn sensors() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    generate(&folder.path().join("logs"), "60MB")?;
+    let cowrie = lines(&folder.path().join("logs"))?;
+    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/demo/uqo_2025");
+    for format in [Format::Heralding, Format::Dionaea, Format::Honeytrap] {
+        let packed = std::fs::read(real.join(format!("{}.json.gz", format.name())))?;
+        let mut log = Vec::new();
+        MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut log)?;
+        let (mut ours, mut theirs, mut count) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..ROUNDS {
+            let (took, rows) = decoded(format, &log)?;
+            count = rows;
+            ours.push(took / log.len() as f64);
+            theirs.push(decoded(Format::Cowrie, &cowrie)?.0 / cowrie.len() as f64);
+        }
+        let (ours, theirs) = (median(ours), median(theirs));
+        println!(
+            "  {}: {count} rows, {:.0} rows/s ({:.0} MB/s), Cowrie {:.0} MB/s: {:.2} x",
+            format.name(),
+            count as f64 / (ours * log.len() as f64),
+            1e-6 / ours,
+            1e-6 / theirs,
+            theirs / ours
+        );
+    }
     Ok(())
 }
 

@@ -26,6 +26,7 @@ const BENCHES: &[(&str, &str, Bench)] = &[
         "Cowrie lines decoded, beside Python's json.loads on the same lines",
         ingest::decode,
     ),
+    ("sensors", "real logs of other sensors decoded, by bytes, beside Cowrie's", ingest::sensors),
     ("ingest", "Cowrie logs into SQLite, beside json.loads alone", ingest::end_to_end),
     (
         "memory",

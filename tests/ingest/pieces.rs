@@ -71,6 +71,117 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<Index>>> {
     prop::collection::vec(prop::collection::vec(any::<Index>(), 0..30), 0..4)
 }
 
+/// Checks that `lines` in pieces give the rows that they give at once.
+fn check(
+    format: Format,
+    lines: &[String],
+    pieces: &[Vec<Index>],
+    rest: Index,
+    config: &IngestConfig,
+) -> Result<(), TestCaseError> {
+    let at_once = Place::new();
+    for name in [TYPED, PASTED] {
+        at_once.put(&format!("tty/{name}"), recording(name));
+    }
+    let path = at_once.put("log.json", lines.concat());
+    at_once.ingest_as(format, &IngestConfig::default(), &[path]);
+
+    let place = Place::new();
+    // Some pieces, then everything from some line on, then backwards what is missing, then all again.
+    let mut files: Vec<String> = pieces
+        .iter()
+        .map(|piece| piece.iter().map(|at| lines[at.index(lines.len())].as_str()).collect())
+        .collect();
+    files.push(lines[rest.index(lines.len())..].concat());
+    files.push(lines.iter().rev().map(String::as_str).collect());
+    let mut before = Vec::new();
+    for (at, file) in files.iter().enumerate() {
+        // Recordings are copied when half of it is read.
+        if at == files.len() / 2 {
+            for name in [TYPED, PASTED] {
+                place.put(&format!("{name}.gz"), gzip(&recording(name)));
+            }
+        }
+        let path = place.put(&format!("{at}.json"), file);
+        place.ingest_as(format, config, &[path]);
+        before = place.dump();
+    }
+    let expected = at_once.dump();
+    let only = |a: &[String], b: &[String]| {
+        a.iter().filter(|row| !b.contains(row)).cloned().collect::<Vec<_>>()
+    };
+    prop_assert!(
+        before == expected,
+        "{:#?} instead of {:#?}",
+        only(&before, &expected),
+        only(&expected, &before)
+    );
+    let all: Vec<PathBuf> = (0..files.len()).map(|at| place.path(&format!("{at}.json"))).collect();
+    let exact = place.exact_dump();
+    place.ingest_as(format, config, &all);
+    prop_assert_eq!(place.exact_dump(), exact);
+    Ok(())
+}
+
+/// A row of another sensor's log, of few sessions, so that rows meet in one.
+fn sensor_row(format: Format, line: &Line) -> String {
+    let Line { ip, session, sensor, second, what, value } = line;
+    let (from, pick) =
+        (40_000 + u32::from(*session), |from: [&'static str; 4]| from[usize::from(*value) % 4]);
+    let at = format!("2022-05-28 00:00:{:02}.00000{sensor}", second % 4);
+    let text = match format {
+        Format::Cowrie => line.text(),
+        Format::Heralding => format!(
+            r#"{{"timestamp":"{at}","duration":{second},"session_id":"s{session}","source_ip":"203.0.113.{ip}","protocol":"{}","auth_attempts":[{}],"session_ended":true}}"#,
+            pick(["vnc", "VNC", "pop3", "socks5"]),
+            pick([
+                "",
+                r#"{"username":null,"password":null}"#,
+                r#"{"username":null,"password":"x"},{"username":null,"password":"x"}"#,
+                r#"{"timestamp":"2022-05-29 00:00:00","username":"u","password":""}"#,
+            ]),
+        ),
+        Format::Dionaea => format!(
+            r#"{{"connection":{{"protocol":"{}","transport":"tcp","type":"accept"}},"dst_ip":"172.30.0.2","dst_port":21,"src_ip":"::ffff:203.0.113.{ip}","src_port":{from},"timestamp":"{at}"{}}}"#,
+            pick(["ftpd", "smbd", "ftpd", "mssqld"]),
+            [
+                "",
+                r#","credentials":{"username":["sa","sa"],"password":["",""]}"#,
+                r#","credentials":{"password":["x",""],"username":["sa"]}"#,
+                r#","ftp":{"commands":{"command":["USER","PWD","PWD"],"arguments":["a","",""]}}"#,
+            ][usize::from(*what) % 4],
+        ),
+        Format::Honeytrap => format!(
+            r#"{{ "start_time": "{at}", "end_time": "{}", "attack_connection": {{ "remote_ip": "203.0.113.{ip}", "remote_port": {from}, "local_ip": "10.0.0.2", "local_port": 23, "payload": {{ {} }} }} }},"#,
+            pick(["1970-01-01T00:00:00Z", "2022-05-28T00:00:09Z", "2022-05-27T00:00:00Z", "x"]),
+            [
+                r#""length": 0, "data_hex": """#,
+                r#""length": 2, "data_hex": "0102""#,
+                r#""length": 1, "data_hex": "ff""#,
+                r#""length": 9, "data_hex": "ff""#,
+            ][usize::from(*what) % 4],
+        ),
+        Format::Fatt => format!(
+            r#"{{"timestamp":"{at}","sourceIp":"203.0.113.{ip}","destinationIp":"{}","sourcePort":"{from}","destinationPort":"443","protocol":"{}",{}}}"#,
+            pick(["10.182.0.11", "10.182.0.11", "10.182.0.12", "198.51.100.1"]),
+            pick(["tls", "ssh", "http", "tls"]),
+            [
+                r#""ssh":{"client":"SSH-2.0-Go","hassh":"51cba57125523ce4b9db67714a90bf6e"}"#,
+                r#""tls":{"ja3":"cc8870c5053e89c025176af1201dd122"}"#,
+                r#""tls":{"ja3":"dd8870c5053e89c025176af1201dd122"}"#,
+                r#""http":{}"#,
+            ][usize::from(*what) % 4],
+        ),
+    };
+    text.trim_end().to_owned() + "\n"
+}
+
+/// The lines of a real log of that sensor, if one is at hand.
+fn real(format: Format) -> Vec<String> {
+    let log = fs::read_to_string(uqo(&format!("{}.json", format.name()))).unwrap_or_default();
+    log.split_inclusive('\n').map(str::to_owned).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -83,37 +194,25 @@ proptest! {
         sessions in 1..5_usize,
     ) {
         let lines: Vec<String> = log.iter().map(Line::text).collect();
-        let (at_once, place) = (Place::new(), Place::new());
-        for name in [TYPED, PASTED] {
-            at_once.put(&format!("tty/{name}"), recording(name));
-        }
-        let path = at_once.put("log.json", lines.concat());
-        at_once.ingest(&[path]);
-
         let config = IngestConfig { batch_bytes, open_sessions_max: sessions, ..IngestConfig::default() };
-        // Some pieces, then everything from some line on, then backwards what is missing, then all again.
-        let mut files: Vec<String> =
-            pieces.iter().map(|piece| piece.iter().map(|at| lines[at.index(lines.len())].as_str()).collect()).collect();
-        files.push(lines[rest.index(lines.len())..].concat());
-        files.push(lines.iter().rev().map(String::as_str).collect());
-        let mut before = Vec::new();
-        for (at, file) in files.iter().enumerate() {
-            // Recordings are copied when half of it is read.
-            if at == files.len() / 2 {
-                for name in [TYPED, PASTED] {
-                    place.put(&format!("{name}.gz"), gzip(&recording(name)));
-                }
-            }
-            let path = place.put(&format!("{at}.json"), file);
-            place.ingest_with(&config, &[path]);
-            before = place.dump();
-        }
-        let expected = at_once.dump();
-        let only = |a: &[String], b: &[String]| a.iter().filter(|row| !b.contains(row)).cloned().collect::<Vec<_>>();
-        prop_assert!(before == expected, "{:#?} instead of {:#?}", only(&before, &expected), only(&expected, &before));
-        let all: Vec<PathBuf> = (0..files.len()).map(|at| place.path(&format!("{at}.json"))).collect();
-        let exact = place.exact_dump();
-        place.ingest_with(&config, &all);
-        prop_assert_eq!(place.exact_dump(), exact);
+        check(Format::Cowrie, &lines, &pieces, rest, &config)?;
+    }
+
+    #[test]
+    fn the_same_is_true_of_every_sensor(
+        format in prop::sample::select(&Format::ALL[1..]),
+        log in prop::collection::vec(line(), 1..40),
+        some in prop::collection::vec(any::<Index>(), 0..20),
+        pieces in pieces(),
+        rest in any::<Index>(),
+        batch_bytes in prop_oneof![Just(1_usize), 200..2_000_usize, Just(1 << 24)],
+    ) {
+        let mut lines: Vec<String> = log.iter().map(|line| sensor_row(format, line)).collect();
+        let real = real(format);
+        // The bracket that opens a log would make the rows those of an array, as far as it is the first.
+        let rows = some.iter().filter(|_| !real.is_empty()).map(|at| real[at.index(real.len())].replace("[{\"c", "{\"c"));
+        lines.extend(rows.filter(|row| !row.starts_with("{\"attacks\"")));
+        let config = IngestConfig { batch_bytes, ..IngestConfig::default() };
+        check(format, &lines, &pieces, rest, &config)?;
     }
 }

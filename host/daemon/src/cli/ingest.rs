@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{Context, Exit, Failure, output, progress};
+use crate::ingest::format::Format;
 use crate::ingest::{self, IngestError, Settings, Summary};
 
 /// Read honeypot logs into the database; reading the same log again changes nothing
@@ -17,11 +18,19 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Kind {
     /// Cowrie's JSON logs, plain or gzip, as written, rotated, exported or in pieces
-    Cowrie(Cowrie),
+    Cowrie(Logs),
+    /// Heralding's log_session.json
+    Heralding(Logs),
+    /// Dionaea's dionaea.json, or its database dionaea.sqlite
+    Dionaea(Logs),
+    /// Honeytrap's attackers.json
+    Honeytrap(Logs),
+    /// fatt's log of clients on the wire, of which what came from outside counts
+    Fatt(Logs),
 }
 
 #[derive(Debug, clap::Args)]
-struct Cowrie {
+struct Logs {
     /// Files, folders to search for logs, or - for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -30,10 +39,22 @@ struct Cowrie {
     sensor: Option<String>,
 }
 
+impl Kind {
+    fn logs(self) -> (Format, Logs) {
+        match self {
+            Self::Cowrie(logs) => (Format::Cowrie, logs),
+            Self::Heralding(logs) => (Format::Heralding, logs),
+            Self::Dionaea(logs) => (Format::Dionaea, logs),
+            Self::Honeytrap(logs) => (Format::Honeytrap, logs),
+            Self::Fatt(logs) => (Format::Fatt, logs),
+        }
+    }
+}
+
 /// Runs the command.
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let Kind::Cowrie(Cowrie { paths, sensor }) = args.kind;
-    let settings = Settings::new(&context.config.ingest, sensor)
+    let (format, Logs { paths, sensor }) = args.kind.logs();
+    let settings = Settings::new(format, &context.config.ingest, sensor)
         .map_err(|error| Failure::new(Exit::Usage, error))?;
     let store = context.store().await?;
     let progress = progress::shown(context);
@@ -49,12 +70,12 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if context.json {
         output::json(&summary)?;
     } else {
-        print(&summary);
+        print(&summary, format);
     }
-    verdict(&summary)
+    verdict(&summary, format)
 }
 
-fn print(summary: &Summary) {
+fn print(summary: &Summary, format: Format) {
     let row = |name: &str, count: u64, note: String| vec![name.to_owned(), count.to_string(), note];
     let known = summary.events.saturating_sub(summary.events_new);
     let mut rows = vec![
@@ -84,14 +105,14 @@ fn print(summary: &Summary) {
         rows.push(row(
             "passed over",
             summary.passed_over.count,
-            format!("no Cowrie logs: {first}{more}"),
+            format!("no {} logs: {first}{more}", format.title()),
         ));
     }
     output::table(&["what", "count", "note"], rows);
 }
 
 /// Whether everything that was named could be read.
-fn verdict(summary: &Summary) -> Result<(), Failure> {
+fn verdict(summary: &Summary, format: Format) -> Result<(), Failure> {
     let unread = summary.problems.iter().filter(|problem| problem.is_unread).count();
     if unread > 0 {
         let message =
@@ -99,7 +120,10 @@ fn verdict(summary: &Summary) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Input, anyhow::anyhow!(message)));
     }
     if summary.files == 0 {
-        let message = "no Cowrie JSON logs found (name a file to read it whatever it looks like)";
+        let message = format!(
+            "no {} logs found (name a file to read it whatever it looks like)",
+            format.title()
+        );
         return Err(Failure::new(Exit::Input, anyhow::anyhow!(message)));
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! Which files are meant, and in which order they are read.
 //!
-//! A named file is read whatever it is called. Of a folder only what looks like a Cowrie JSON log is
-//! taken, by its first bytes: T-Pot keeps other honeypots' logs under names of the same form.
+//! A named file is read whatever it is called. Of a folder only what looks like a log of the format
+//! that was asked for is taken, by its first bytes: T-Pot keeps all honeypots' logs under names of the
+//! same form.
 //!
 //! The order is that of the first event in each file, which fits every way of rotating
 //! (`cowrie.json.2022-05-04`, `cowrie.json.7.gz`, `cowrie-2022-05-04.json`, the live file last) without
@@ -12,9 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use memchr::memmem;
 
-use super::cowrie;
+use super::format::Format;
 use super::lines::{End, Rows};
 use super::moment::Zone;
 use super::unpack::Unpacked;
@@ -26,8 +26,9 @@ use crate::files::{self, FileError, Opened};
 const DEPTH_MAX: usize = 8;
 /// Files of one folder tree that are looked at.
 const FILES_MAX: usize = 100_000;
-/// Bytes at the beginning of a file that are looked at; a hole of NUL bytes does not count.
-const LOOK_BYTES: usize = 64 << 10;
+/// Bytes at the beginning of a file that are looked at; a hole of NUL bytes does not count. A database
+/// names its tables within these: they are made when it is, of one page each.
+const LOOK_BYTES: usize = 256 << 10;
 /// The longest hole that is read through to look behind it.
 const HOLE_BYTES_MAX: u64 = 256 << 20;
 
@@ -70,7 +71,7 @@ struct Candidate {
 }
 
 /// Looks at what was named: `-` is standard input.
-pub(super) fn discover(paths: &[PathBuf], zone: Zone) -> Found {
+pub(super) fn discover(paths: &[PathBuf], format: Format, zone: Zone) -> Found {
     let mut found = Found::default();
     let mut candidates = Vec::new();
     let mut has_standard = false;
@@ -82,8 +83,10 @@ pub(super) fn discover(paths: &[PathBuf], zone: Zone) -> Found {
         match files::open(path) {
             Ok(Opened::Directory(folder)) => {
                 let mut left = FILES_MAX;
-                walk(&folder, path, DEPTH_MAX, &mut left, &mut |path| match look(&path, zone) {
-                    Ok(Look { is_cowrie: true, first, bytes }) => {
+                walk(&folder, path, DEPTH_MAX, &mut left, &mut |path| match look(
+                    &path, format, zone,
+                ) {
+                    Ok(Look { is_likely: true, first, bytes }) => {
                         found.bytes += bytes;
                         candidates.push(Candidate { first, path });
                     }
@@ -97,7 +100,7 @@ pub(super) fn discover(paths: &[PathBuf], zone: Zone) -> Found {
                     found.problems.push(Problem::file(path, &error));
                 }
             }
-            Ok(Opened::File(_)) => match look(path, zone) {
+            Ok(Opened::File(_)) => match look(path, format, zone) {
                 Ok(Look { first, bytes, .. }) => {
                     found.bytes += bytes;
                     candidates.push(Candidate { first, path: path.clone() });
@@ -156,16 +159,16 @@ fn walk(
 
 /// What a file looks like.
 struct Look {
-    is_cowrie: bool,
+    is_likely: bool,
     first: Timestamp,
     bytes: u64,
 }
 
 /// Looks at the beginning of a file. What is no plain file (a pipe) can be read only once, so it is
 /// not looked at.
-fn look(path: &Path, zone: Zone) -> Result<Look, FileError> {
+fn look(path: &Path, format: Format, zone: Zone) -> Result<Look, FileError> {
     let fail = |error| FileError { path: path.to_path_buf(), error };
-    let unknown = Look { is_cowrie: false, first: Timestamp(i64::MAX), bytes: 0 };
+    let unknown = Look { is_likely: false, first: Timestamp(i64::MAX), bytes: 0 };
     let Opened::File(file) = files::open(path)? else { return Ok(unknown) };
     let metadata = file.metadata().map_err(fail)?;
     if !metadata.is_file() {
@@ -173,9 +176,8 @@ fn look(path: &Path, zone: Zone) -> Result<Look, FileError> {
     }
     let Ok(unpacked) = Unpacked::new(Box::new(file), Arc::new(Silent)) else { return Ok(unknown) };
     let start = start(unpacked);
-    let is_cowrie = memmem::find(&start, b"\"eventid\"").is_some()
-        && memmem::find(&start, b"cowrie.").is_some();
-    Ok(Look { is_cowrie, first: first_event(&start, zone), bytes: metadata.len() })
+    let is_likely = format.is_likely(&start);
+    Ok(Look { is_likely, first: first_event(&start, format, zone), bytes: metadata.len() })
 }
 
 /// The first bytes that are not NUL, as far as they can be read.
@@ -194,13 +196,13 @@ fn start(unpacked: Unpacked) -> Vec<u8> {
     start
 }
 
-fn first_event(start: &[u8], zone: Zone) -> Timestamp {
+fn first_event(start: &[u8], format: Format, zone: Zone) -> Timestamp {
     let mut rows = Rows::new(start, LOOK_BYTES);
     while let Ok(Some(row)) = rows.next_row() {
         if row.end == End::Whole
-            && let Ok(event) = cowrie::decode(row.bytes, zone)
+            && let Ok(events) = format.decode(row.bytes, zone)
         {
-            return event.at;
+            return events.first().at;
         }
     }
     Timestamp(i64::MAX)

@@ -14,19 +14,21 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
 
-use super::cowrie::PublicKey;
 use super::hassh::hex;
 use super::shell;
+use super::sighting::PublicKey;
 use crate::store::record::Kind;
 
 /// Bytes of a feature's value. What is longer is cut, and told from others by its hash.
 const VALUE_BYTES_MAX: usize = 1_024;
 
 /// Hashes of files that say nothing: of no bytes, and of one line feed, which a shell leaves behind
-/// that was told to empty a file.
-const EMPTY_FILES: [&str; 2] = [
+/// that was told to empty a file. SHA-256, then MD5.
+const EMPTY_FILES: [&str; 4] = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b",
+    "d41d8cd98f00b204e9800998ecf8427e",
+    "68b329da9893e34099c7d8ad5cb9c940",
 ];
 
 /// Banners of those who scan everything, by what stands in them.
@@ -98,9 +100,35 @@ pub fn digest(text: &str, digits: usize) -> Option<Cow<'_, str>> {
         .then(|| if is_lower { Cow::Borrowed(text) } else { Cow::Owned(text.to_ascii_lowercase()) })
 }
 
-/// The hash of a file that is evidence.
-pub fn payload(sha256: &str) -> Option<Cow<'_, str>> {
-    digest(sha256, 64).filter(|sha256| !EMPTY_FILES.contains(&sha256.as_ref()))
+/// The hash of a file that is evidence: 64 digits of a SHA-256, or 32 of an MD5.
+pub fn payload(hash: &str, digits: usize) -> Option<Cow<'_, str>> {
+    digest(hash, digits).filter(|hash| !EMPTY_FILES.contains(&hash.as_ref()))
+}
+
+/// What a client sends before it heard anything: SHA-256 of the bytes. A request over HTTP is taken
+/// without the value of its `Host`, which only names the sensor: with it no two sensors would ever see
+/// the same request. Nothing sent is no evidence.
+pub fn probe(sent: &[u8]) -> Option<String> {
+    let mut hash = Sha256::new();
+    let mut is_head = is_http(sent);
+    for line in sent.split_inclusive(|byte| *byte == b'\n') {
+        is_head &= !line.trim_ascii().is_empty();
+        match line.split_at_checked(5) {
+            Some((name, value)) if is_head && name.eq_ignore_ascii_case(b"host:") => {
+                let end = value.len() - value.trim_ascii_end().len();
+                hash.update(name);
+                hash.update(value.get(value.len() - end..).unwrap_or_default());
+            }
+            _ => hash.update(line),
+        }
+    }
+    (!sent.is_empty()).then(|| hex(&hash.finalize()))
+}
+
+/// Whether the first line is a request of HTTP/1.
+fn is_http(sent: &[u8]) -> bool {
+    let line = sent.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    memchr::memmem::find(line, b" HTTP/1.").is_some()
 }
 
 /// A short token such as a JA4, in one spelling.
@@ -266,11 +294,11 @@ mod tests {
 
     #[test]
     fn an_empty_file_and_a_lone_line_feed_are_no_payload() {
-        assert_eq!(payload(&hex(&Sha256::digest(b""))), None);
-        assert_eq!(payload(&hex(&Sha256::digest(b"\n"))), None);
+        assert_eq!(payload(&hex(&Sha256::digest(b"")), 64), None);
+        assert_eq!(payload(&hex(&Sha256::digest(b"\n")), 64), None);
         let upper = hex(&Sha256::digest(b"x")).to_ascii_uppercase();
-        assert_eq!(payload(&upper).unwrap(), upper.to_ascii_lowercase());
-        assert_eq!(payload("dl/x"), None);
+        assert_eq!(payload(&upper, 64).unwrap(), upper.to_ascii_lowercase());
+        assert_eq!(payload("dl/x", 64), None);
     }
 
     #[test]

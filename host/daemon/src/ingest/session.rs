@@ -8,13 +8,14 @@
 //! Values repeat: one HASSH in each session of a worm, one password in a thousand logins, the same
 //! twenty commands. So what is derived from a value is kept for the length of a batch and shared.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::cowrie::{self, Action};
 use super::features::{self, Origin};
+use super::sighting::{self, Action};
 use super::tactics::Tactics;
 use super::tty::Recordings;
 use super::{Settings, behaviour, downloads, shell};
@@ -34,8 +35,6 @@ const NAME_BYTES_MAX: usize = 256;
 const PRINCIPAL_CHARS_MAX: usize = 256;
 /// Bytes of the first batch.
 const FIRST_BATCH_BYTES: usize = 1 << 20;
-/// The sensor that has no name of its own.
-const UNNAMED_SENSOR: &str = "cowrie";
 
 /// Puts rows together.
 pub(super) struct Assembler<'s> {
@@ -85,7 +84,7 @@ impl<'s> Assembler<'s> {
     }
 
     /// Adds one row, which took so many bytes in the log.
-    pub(super) fn add(&mut self, event: cowrie::Event<'_>, bytes: usize) {
+    pub(super) fn add(&mut self, event: sighting::Event<'_>, bytes: usize) {
         self.bytes += bytes;
         let at = self.session(&event);
         let what = match event.action {
@@ -119,12 +118,15 @@ impl<'s> Assembler<'s> {
     }
 
     /// The index of the row's session.
-    fn session(&mut self, event: &cowrie::Event<'_>) -> usize {
+    fn session(&mut self, event: &sighting::Event<'_>) -> usize {
         let attacker = self.attacker(event.address);
-        let sensor = shell::prefix(&event.sensor, NAME_BYTES_MAX);
+        let sensor = match event.sensor.as_ref() {
+            "" => self.settings.unnamed_source(),
+            sensor => shell::prefix(sensor, NAME_BYTES_MAX),
+        };
         let session = shell::prefix(&event.session, NAME_BYTES_MAX);
-        let mut key = cowrie::hash(session.as_bytes())
-            ^ cowrie::hash(sensor.as_bytes()).rotate_left(17)
+        let mut key = sighting::hash(session.as_bytes())
+            ^ sighting::hash(sensor.as_bytes()).rotate_left(17)
             ^ attacker as u64;
         while let Some(at) = self.sessions.get(&key) {
             let there = self.batch.sessions.get(*at);
@@ -179,7 +181,7 @@ impl<'s> Assembler<'s> {
             && source.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let decky = match (&self.settings.sensor, self.settings.sensors.get(source.as_ref())) {
             (Some(name), _) | (None, Some(name)) => name.as_str(),
-            (None, None) if is_container || source.is_empty() => UNNAMED_SENSOR,
+            (None, None) if is_container || source.is_empty() => self.settings.format.name(),
             (None, None) => source,
         };
         let decky = self.text(decky);
@@ -234,8 +236,12 @@ impl<'s> Assembler<'s> {
             Action::Terminal { width, height } => {
                 add(Kind::TerminalSize, features::terminal(&width, &height).as_deref());
             }
-            Action::File { sha256, url } => {
-                add(Kind::PayloadSha256, sha256.as_deref().and_then(features::payload).as_deref());
+            Action::File { sha256, md5, url } => {
+                let payload = |hash: &Option<_>, digits| {
+                    features::payload(hash.as_deref()?, digits).map(Cow::into_owned)
+                };
+                add(Kind::PayloadSha256, payload(&sha256, 64).as_deref());
+                add(Kind::PayloadMd5, payload(&md5, 32).as_deref());
                 if let Some(Origin { url, host }) = url.as_deref().and_then(Origin::of_url) {
                     add(Kind::DownloadUrl, url.as_deref());
                     add(Kind::DownloadHost, Some(&host));
@@ -244,11 +250,12 @@ impl<'s> Assembler<'s> {
             Action::Relay { host, port } => {
                 add(Kind::RelayTarget, features::relay_target(&host, &port).as_deref());
             }
-            Action::Tunnelled { ja3, ja4, ja4h } => {
+            Action::Fingerprint { ja3, ja4, ja4h } => {
                 add(Kind::Ja3, ja3.as_deref().and_then(|ja3| features::digest(ja3, 32)).as_deref());
                 add(Kind::Ja4, ja4.as_deref().and_then(features::token).as_deref());
                 add(Kind::Ja4h, ja4h.as_deref().and_then(features::token).as_deref());
             }
+            Action::Probe(sent) => add(Kind::ProbeSha256, features::probe(&sent).as_deref()),
             Action::Other
             | Action::Closed
             | Action::Recorded(_)

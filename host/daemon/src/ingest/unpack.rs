@@ -4,7 +4,7 @@
 //! one behind the other. The hash is of the file, not of what was packed into it, and is complete only
 //! after [`Unpacked::finish`], which reads what the reader had no use for.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
@@ -26,6 +26,8 @@ const FOREIGN: &[(&[u8], &str)] = &[
 /// The bytes inside of a file.
 pub struct Unpacked {
     input: Input,
+    /// What was read to look at it.
+    start: Cursor<Vec<u8>>,
 }
 
 enum Input {
@@ -61,7 +63,17 @@ impl Unpacked {
         } else {
             Input::Plain(raw)
         };
-        Ok(Self { input })
+        Ok(Self { input, start: Cursor::default() })
+    }
+
+    /// Whether the content begins with `magic`. To be asked before anything is read.
+    pub fn begins_with(&mut self, magic: &[u8]) -> bool {
+        let mut start = Vec::new();
+        // What is wrong with the file is said when it is read.
+        let _later = Read::by_ref(self).take(magic.len() as u64).read_to_end(&mut start);
+        let begins = start == magic;
+        self.start = Cursor::new(start);
+        begins
     }
 
     /// Whether it is packed.
@@ -86,6 +98,10 @@ impl Unpacked {
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let looked_at = self.start.read(buffer)?;
+        if looked_at > 0 {
+            return Ok(looked_at);
+        }
         match &mut self.input {
             Input::Plain(raw) => raw.read(buffer),
             Input::Gzip(gzip) => gzip.read(buffer),

@@ -186,6 +186,10 @@ pub enum Kind {
     Ja4h,
     /// SHA-256 of a file that was brought.
     PayloadSha256,
+    /// MD5 of a file that was brought.
+    PayloadMd5,
+    /// SHA-256 of the first bytes that a client sent.
+    ProbeSha256,
     /// URL that a file was or should be fetched from.
     DownloadUrl,
     /// `host[:port]` of the same.
@@ -214,6 +218,8 @@ impl Kind {
             Self::Ja4 => "ja4",
             Self::Ja4h => "ja4h",
             Self::PayloadSha256 => "payload-sha256",
+            Self::PayloadMd5 => "payload-md5",
+            Self::ProbeSha256 => "probe-sha256",
             Self::DownloadUrl => "download-url",
             Self::DownloadHost => "download-host",
             Self::RelayTarget => "relay-target",

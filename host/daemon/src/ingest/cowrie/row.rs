@@ -9,11 +9,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::super::field::Text;
 use super::super::hassh;
-use super::PublicKey;
+use super::super::sighting::PublicKey;
 
 /// A field that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +94,6 @@ const LISTS: [&str; 4] = ["kexAlgs", "encCS", "macCS", "compCS"];
 pub(super) struct Row<'a> {
     fields: [Option<Cow<'a, str>>; Key::COUNT],
     lists: [Option<&'a RawValue>; LISTS.len()],
-    /// The row itself, in an export from Elasticsearch.
-    pub(super) source: Option<&'a RawValue>,
 }
 
 impl<'a> Row<'a> {
@@ -184,7 +183,6 @@ impl<'de> Visitor<'de> for Fill<'_, 'de> {
                         *slot = Some(list);
                     }
                 }
-                Target::Source => row.source = Some(entries.next_value()?),
                 Target::Nothing => {
                     entries.next_value::<IgnoredAny>()?;
                 }
@@ -198,7 +196,6 @@ impl<'de> Visitor<'de> for Fill<'_, 'de> {
 enum Target {
     Field(Key),
     List(usize),
-    Source,
     Nothing,
 }
 
@@ -221,66 +218,6 @@ impl Visitor<'_> for TargetVisitor {
         if let Some(key) = Key::find(name) {
             return Ok(Target::Field(key));
         }
-        if name == "_source" {
-            return Ok(Target::Source);
-        }
         Ok(LISTS.iter().position(|list| *list == name).map_or(Target::Nothing, Target::List))
-    }
-}
-
-/// A value as text: numbers and booleans as they are written; `None` for null, lists and objects.
-struct Text<'a>(Option<Cow<'a, str>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor).map(Text)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Option<Cow<'de, str>>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("any value")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(if value { "true" } else { "false" })))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(value.to_string())))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(value.to_string())))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(value.to_string())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
     }
 }
