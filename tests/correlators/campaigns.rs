@@ -108,7 +108,10 @@ async fn a_bridge_merges_two_campaigns_into_the_smaller() {
         scene.texts("SELECT payload FROM corral_outbox WHERE topic = 'campaign.merged'").await;
     assert!(merged[0].contains(&before[1]), "{merged:?}");
     // And apart again when the bridge is gone.
-    scene.sql("DELETE FROM ttp_tag WHERE tactic = 'TA0007'").await;
+    let uuid = corral::ids::attacker("192.0.2.3");
+    for table in ["ttp_tag", "corral_feature"] {
+        scene.sql(&format!("DELETE FROM {table} WHERE attacker_uuid = '{uuid}'")).await;
+    }
     let run = scene.run().await;
     assert_eq!(run.plugins["campaign-clusterer"].committed.unmerged, 1);
 }

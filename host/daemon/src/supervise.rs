@@ -124,12 +124,15 @@ pub async fn run(
             let settings = config.plugin(runner.name()).settings.into_iter().collect();
             let (plugin, started_at) = (runner.plugin, clock.now());
             ticking.push(async move {
-                (at, started_at, reason, host.tick(plugin, Wake { reason, settings }).await)
+                let ticked = host.tick(plugin, Wake { reason, settings }).await;
+                remember(store, plugin, started_at, reason, &ticked).await?;
+                Ok::<_, StoreError>((at, ticked))
             });
         }
-        let Some((at, started_at, reason, ticked)) = ticking.next().await else { break };
+        // Nothing else is awaited here: whoever is not polled could hold the one writing connection.
+        let Some(ended) = ticking.next().await else { break };
+        let (at, ticked) = ended?;
         let Some(runner) = runners.get_mut(at) else { break };
-        remember(store, runner.plugin, started_at, reason, &ticked).await?;
         let touched = runner.finish(ticked);
         let touched: BTreeSet<&str> = touched.iter().map(|view| view.name()).collect();
         for runner in &mut runners {
