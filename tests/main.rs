@@ -13,5 +13,6 @@ mod desk;
 mod generate;
 mod hostile;
 mod ingest;
+mod report;
 mod scene;
 mod tidy;

@@ -63,8 +63,10 @@ impl Runner<'_> {
         &self.plugin.description().name
     }
 
-    fn reads_any(&self, views: &BTreeSet<&str>) -> bool {
-        self.plugin.description().reads.iter().any(|view| views.contains(view.as_str()))
+    /// Whether it reads any of these views; its state is nobody else's.
+    fn reads_any(&self, views: &BTreeSet<&str>, its_own: bool) -> bool {
+        let mut reads = self.plugin.description().reads.iter().map(String::as_str);
+        reads.any(|view| views.contains(view) && (its_own || view != View::State.name()))
     }
 
     fn is_due(&self) -> bool {
@@ -135,8 +137,8 @@ pub async fn run(
         let Some(runner) = runners.get_mut(at) else { break };
         let touched = runner.finish(ticked);
         let touched: BTreeSet<&str> = touched.iter().map(|view| view.name()).collect();
-        for runner in &mut runners {
-            runner.is_dirty |= runner.reads_any(&touched);
+        for (other, runner) in runners.iter_mut().enumerate() {
+            runner.is_dirty |= runner.reads_any(&touched, other == at);
         }
     }
     let plugins = runners.into_iter().map(|runner| (runner.name().to_owned(), runner.done));

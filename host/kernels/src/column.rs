@@ -40,8 +40,9 @@ impl fmt::Display for ColumnType {
     }
 }
 
-/// A typed, immutable column. Cloning shares the data.
-#[derive(Clone, Debug, PartialEq)]
+/// A typed, immutable column. Cloning shares the data. Two columns are equal if they have the same bits,
+/// so an absent measure equals another.
+#[derive(Clone, Debug)]
 pub enum Column {
     /// See [`ColumnType::Uint32`].
     Uint32(Arc<[u32]>),
@@ -102,6 +103,20 @@ impl Column {
     }
 }
 
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Uint32(a), Self::Uint32(b)) | (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Uint64(a), Self::Uint64(b)) => a == b,
+            (Self::Int64(a), Self::Int64(b)) => a == b,
+            (Self::Float64(a), Self::Float64(b)) => {
+                a.iter().map(|value| value.to_bits()).eq(b.iter().map(|value| value.to_bits()))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<Vec<u32>> for Column {
     fn from(values: Vec<u32>) -> Self {
         Self::Uint32(values.into())
@@ -123,5 +138,18 @@ impl From<Vec<i64>> for Column {
 impl From<Vec<f64>> for Column {
     fn from(values: Vec<f64>) -> Self {
         Self::Float64(values.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_equal_by_their_bits() {
+        let of = |values: &[f64]| Column::from(values.to_vec());
+        assert_eq!(of(&[f64::NAN, 1.0]), of(&[f64::NAN, 1.0]));
+        assert_ne!(of(&[0.0]), of(&[-0.0]));
+        assert_ne!(Column::from(vec![1_u32]), Column::text(vec![1]));
     }
 }
