@@ -354,6 +354,11 @@ fn a_database_that_is_not_whole_is_refused_with_the_reason() {
     torn[end - 4_096..].fill(0x55);
     let torn = place.put("torn.sqlite", torn);
     assert!(refused(&torn).contains(".backup"), "{}", refused(&torn));
+    let packed = place.put("packed.sqlite.gz", gzip(&database[..database.len() - 4_096]));
+    assert!(refused(&packed).contains("the database is truncated"), "{}", refused(&packed));
+    let whole = gzip(&database);
+    let packed = place.put("half.sqlite.gz", &whole[..whole.len() / 2]);
+    assert!(refused(&packed).contains("the gzip data is truncated"), "{}", refused(&packed));
     let short = place.put("short.sqlite", &database[..50]);
     assert!(refused(&short).contains("truncated or damaged"), "{}", refused(&short));
     let live = place.put("live.sqlite", &database);

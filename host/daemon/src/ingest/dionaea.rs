@@ -218,9 +218,8 @@ fn events<'a>(
 }
 
 fn service_of(module: &str) -> Cow<'static, str> {
-    let name = module.to_ascii_lowercase();
-    let known = SERVICES.iter().find(|(module, _)| *module == name);
-    known.map_or_else(|| service::spelled(&name), |(_, service)| Cow::Borrowed(service))
+    let known = SERVICES.iter().find(|(known, _)| known.eq_ignore_ascii_case(module));
+    known.map_or_else(|| service::spelled(module), |(_, service)| Cow::Borrowed(service))
 }
 
 fn login<'a>(username: Option<Cow<'a, str>>, password: Option<Cow<'a, str>>) -> Happening<'a> {

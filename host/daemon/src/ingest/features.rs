@@ -299,6 +299,33 @@ mod tests {
         let upper = hex(&Sha256::digest(b"x")).to_ascii_uppercase();
         assert_eq!(payload(&upper, 64).unwrap(), upper.to_ascii_lowercase());
         assert_eq!(payload("dl/x", 64), None);
+        assert_eq!(payload("D41D8CD98F00B204E9800998ECF8427E", 32), None);
+        assert_eq!(payload("68b329da9893e34099c7d8ad5cb9c940", 32), None);
+        assert_eq!(
+            payload("A48ca7b40ab2a6ebdd94dbd52164c6cf", 32).unwrap(),
+            "a48ca7b40ab2a6ebdd94dbd52164c6cf"
+        );
+        assert_eq!(payload("a48ca7b40ab2a6ebdd94dbd52164c6cf", 64), None);
+    }
+
+    #[test]
+    fn a_probe_is_the_hash_of_what_was_sent_whichever_sensor_it_was_sent_to() {
+        let plain = |sent: &[u8]| Some(hex(&Sha256::digest(sent)));
+        let request =
+            |host: &str| format!("GET / HTTP/1.1\r\nhost:{host}\r\nA: b\r\n\r\nHost: c\r\n");
+        let sent = request(" 198.51.100.7:8080");
+        assert_eq!(probe(sent.as_bytes()), plain(request("").as_bytes()));
+        assert_eq!(probe(request(" pot.example.org").as_bytes()), plain(request("").as_bytes()));
+        // A host in the body says something, and so does another header.
+        assert_ne!(probe(sent.replace("Host: c", "Host: d").as_bytes()), probe(sent.as_bytes()));
+        assert_ne!(probe(sent.replace("A: b", "A: d").as_bytes()), probe(sent.as_bytes()));
+        // Lines may end without a carriage return, and the request in the middle of one.
+        assert_eq!(probe(b"GET / HTTP/1.0\nHost: x\n\n"), plain(b"GET / HTTP/1.0\nHost:\n\n"));
+        assert_eq!(probe(b"GET / HTTP/1.0\nHost: x"), plain(b"GET / HTTP/1.0\nHost:"));
+        for other in [&b"Host: x\r\n"[..], b"\x16\x03\x01\nHost: x\n", b"\xff"] {
+            assert_eq!(probe(other), plain(other));
+        }
+        assert_eq!(probe(b""), None);
     }
 
     #[test]

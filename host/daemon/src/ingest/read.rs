@@ -20,6 +20,7 @@ use super::unpack::Unpacked;
 use super::{PassedOver, Problem, Progress, Settings, address};
 use crate::clock::Timestamp;
 use crate::files::{self, Opened};
+use crate::store::dionaea::DatabaseError;
 use crate::store::record::{Batch, Source};
 
 /// Broken lines of one file that are reported one by one.
@@ -378,7 +379,9 @@ fn unfinished(input: &Input) -> io::Result<()> {
 
 /// A file that could not be read to its end.
 fn unread(input: &Input, is_packed: bool, lines: u64, error: &io::Error) -> Problem {
-    let reason = if is_packed {
+    let is_about_content = error.kind() == io::ErrorKind::FileTooLarge
+        || error.get_ref().is_some_and(|inner| inner.is::<DatabaseError>());
+    let reason = if is_packed && !is_about_content {
         format!(
             "the gzip data is truncated or damaged: {error} (the {lines} lines before were read; copy the file again)"
         )
