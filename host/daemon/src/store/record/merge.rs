@@ -162,7 +162,8 @@ pub(super) fn merge(
             piece.events.iter().partition(|event| seen.binary_search(&event.hash).is_err());
         merged.events_new += events.len() as u64;
         merged.events_known += (piece.events.len() - events.len()) as u64;
-        events.sort_unstable_by_key(|event| (event.at, event.hash));
+        // As the database orders them when it reads a session's commands back: its numbers have signs.
+        events.sort_unstable_by_key(|event| (event.at, event.hash.cast_signed()));
         recalled.retain(|event| matches!(event.what, What::Samples(_)));
         let (first, last) = match (events.first(), events.last(), recalled.first()) {
             (Some(first), Some(last), _) => (first.at, last.at),
