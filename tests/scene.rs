@@ -119,12 +119,12 @@ impl Scene {
             .execute(&mut self.database)
             .await
             .unwrap();
-        for view in View::ALL {
+        for view in View::ALL.map(View::name).into_iter().chain(["attackers-order"]) {
             sqlx::query(
                 "INSERT INTO corral_revision (view, revision) VALUES (?, 1)
                  ON CONFLICT (view) DO UPDATE SET revision = revision + 1",
             )
-            .bind(view.name())
+            .bind(view)
             .execute(&mut self.database)
             .await
             .unwrap();

@@ -77,14 +77,26 @@ pub(super) async fn bump(
     views: &[View],
 ) -> Result<(), StoreError> {
     for view in views {
-        sqlx::query(
-            "INSERT INTO corral_revision (view, revision) VALUES (?, 1)
-             ON CONFLICT (view) DO UPDATE SET revision = revision + 1",
-        )
-        .bind(view.name())
-        .execute(&mut *connection)
-        .await?;
+        bump_one(connection, view.name()).await?;
     }
+    Ok(())
+}
+
+/// Bumps the version of the attackers' order.
+pub(super) async fn bump_attackers_order(
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    bump_one(connection, ATTACKERS_ORDER).await
+}
+
+async fn bump_one(connection: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO corral_revision (view, revision) VALUES (?, 1)
+         ON CONFLICT (view) DO UPDATE SET revision = revision + 1",
+    )
+    .bind(name)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -92,7 +104,16 @@ pub(super) async fn bump(
 #[derive(Clone, Debug, Default)]
 pub(super) struct Revisions(HashMap<String, u64>);
 
+/// The name of a version beside the views': it grows when attackers come, or move within their order. An
+/// attacker that joins an identity changes the view and not this, so the rows of children stand.
+const ATTACKERS_ORDER: &str = "attackers-order";
+
 impl Revisions {
+    /// The version of the attackers' order.
+    pub(super) fn attackers_order(&self) -> u64 {
+        self.0.get(ATTACKERS_ORDER).copied().unwrap_or(0)
+    }
+
     /// The version of `view`; 0 if nothing was ever written.
     pub(super) fn of(&self, view: View) -> u64 {
         self.0.get(view.name()).copied().unwrap_or(0)

@@ -13,9 +13,10 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use super::resident::Resident;
 use super::revision::{self, Revisions, View};
 use super::{Store, StoreError};
-use scan::{Kind, not_as_scanned, scan};
-use shape::{Order, Shape, shape};
+use scan::{Kind, Selected, not_as_scanned, scan};
+use shape::{Shape, shape};
 
+mod order;
 mod scan;
 mod shape;
 
@@ -59,7 +60,7 @@ impl Snapshot {
     pub fn empty(&self, view: View) -> Result<Frame, StoreError> {
         let shape = shape(view);
         let row = shape.child.is_some().then(|| ("row", Column::from(Vec::<u32>::new())));
-        let columns = shape.columns.iter().map(|(name, kind)| (*name, scan::column(*kind)));
+        let columns = shape.columns.iter().map(|(name, kind, _)| (*name, scan::column(*kind)));
         Frame::new(0, row.into_iter().chain(columns)).map_err(not_as_scanned)
     }
 
@@ -73,15 +74,19 @@ impl Snapshot {
         }
         let shape = shape(view);
         let revisions = self.revisions().await?;
-        let made_from = shape.made_from.iter().map(|view| revisions.of(*view)).collect::<Vec<_>>();
+        let mut made_from: Vec<u64> =
+            shape.made_from.iter().map(|view| revisions.of(*view)).collect();
+        if shape.child.is_some() {
+            made_from.push(revisions.attackers_order());
+        }
         let kept = self.resident.get(view, &made_from);
         let frame = match kept {
             Some(frame) => frame,
-            None if view == View::State => self.scan(shape.sql, shape.columns, &[plugin]).await?,
+            None if view == View::State => self.scan(shape.from, shape.columns, &[plugin]).await?,
             None => {
                 let frame = match shape.child {
                     Some(order) => self.child(shape, order).await?,
-                    None => self.scan(shape.sql, shape.columns, &[]).await?,
+                    None => self.scan(shape.from, shape.columns, &[]).await?,
                 };
                 self.resident.keep(view, made_from, &frame);
                 frame
@@ -101,12 +106,12 @@ impl Snapshot {
 
     async fn scan(
         &mut self,
-        sql: &'static str,
-        columns: &[(&'static str, Kind)],
+        from: &'static str,
+        columns: &[Selected],
         bind: &[&str],
     ) -> Result<Frame, StoreError> {
         let connection: &mut SqliteConnection = &mut self.transaction;
-        scan(connection, self.resident.texts(), sql, columns, bind).await
+        scan(connection, self.resident.texts(), from, columns, bind).await
     }
 
     /// Where each attacker stands.
@@ -120,23 +125,22 @@ impl Snapshot {
         Ok(self.parents.insert(parents).clone())
     }
 
-    /// A child of the attackers: the first result column is the attacker's uuid, which becomes `row`;
-    /// rows follow the attackers' order.
-    async fn child(&mut self, shape: &Shape, order: Order) -> Result<Frame, StoreError> {
+    /// A child of the attackers: `row` says where its attacker stands; rows follow the attackers' order.
+    async fn child(&mut self, shape: &Shape, order: &[&str]) -> Result<Frame, StoreError> {
         let parents = self.parents().await?;
-        let mut all = vec![("attacker", Kind::Text)];
+        let mut all = vec![("attacker", Kind::Text, "attacker_uuid")];
         all.extend_from_slice(shape.columns);
-        let frame = self.scan(shape.sql, &all, &[]).await?;
+        let frame = self.scan(shape.from, &all, &[]).await?;
         let owners = frame.text("attacker").map_err(not_as_scanned)?;
         let rows: Vec<u32> =
             owners.iter().map(|owner| parents.get(owner).copied().unwrap_or(ABSENT)).collect();
-        let keys = match order {
-            Order::By(column) => frame.int64(column).map_err(not_as_scanned)?,
-            Order::AsScanned => &[],
-        };
+        let keys = order::keys(&frame, order, self.resident.texts())?;
         let mut by: Vec<u32> =
             (0..).zip(&rows).filter(|(_, row)| **row != ABSENT).map(|(at, _)| at).collect();
-        by.sort_by_key(|&at| (rows.get(at as usize), keys.get(at as usize)));
+        by.sort_by(|&a, &b| {
+            let row = |at: u32| rows.get(at as usize);
+            row(a).cmp(&row(b)).then_with(|| order::compare(&keys, a, b))
+        });
         let sorted: Vec<u32> = by.iter().filter_map(|&at| rows.get(at as usize).copied()).collect();
         let frame = frame.take(&by).map_err(not_as_scanned)?;
         let row = [("row", Column::from(sorted))];
