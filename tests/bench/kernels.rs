@@ -232,12 +232,12 @@ fn arrival(drawn: &[u32], values: u32, base: u32, spread: u32) -> Vec<u32> {
 }
 
 /// SplitMix64: seeded, so that every run measures the same population.
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
     /// From 0 to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-    fn next(&mut self) -> f64 {
+    pub(crate) fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -248,7 +248,7 @@ impl Chance {
     /// One of so many values, the small ones far more often.
     #[expect(clippy::cast_possible_truncation, reason = "it is below a number of 32 bits")]
     #[expect(clippy::cast_sign_loss, reason = "it is not below zero")]
-    fn heavy(&mut self, values: u32, tail: i32) -> u32 {
+    pub(crate) fn heavy(&mut self, values: u32, tail: i32) -> u32 {
         (self.next().powi(tail) * f64::from(values)) as u32
     }
 }

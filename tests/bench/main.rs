@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+mod campaign;
 mod correlators;
 mod fairness;
 mod ingest;
@@ -33,21 +34,7 @@ const BENCHES: &[(&str, &str, Bench)] = &[
         "resident memory of a 1 GB ingest, beside a 10 MB one (writes 1 GB to the temp folder)",
         ingest::memory,
     ),
-    (
-        "kernels",
-        "identity-components over 1,000,000 attackers, beside one random gather",
-        kernels::identity,
-    ),
-    (
-        "attribution-states",
-        "attribution-states over up to 1,000,000 samples, beside one random gather",
-        kernels::attribution,
-    ),
-    (
-        "credential-reuse",
-        "credential-reuse over up to 1,000,000 credentials, beside one random gather",
-        kernels::reuse,
-    ),
+    ("kernels", "each kernel by size, beside one random gather or by row", all_kernels),
     (
         "tick",
         "the clusterer's first tick over 1,000 attackers, beside the same work called natively",
@@ -64,6 +51,17 @@ const BENCHES: &[(&str, &str, Bench)] = &[
         fairness::fairness,
     ),
 ];
+
+fn all_kernels() -> Result<()> {
+    println!("  identity-components");
+    kernels::identity()?;
+    println!("  campaign-components");
+    campaign::components()?;
+    println!("  attribution-states");
+    kernels::attribution()?;
+    println!("  credential-reuse");
+    kernels::reuse()
+}
 
 fn main() -> Result<()> {
     let names: Vec<String> =

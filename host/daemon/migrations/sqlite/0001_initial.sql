@@ -86,8 +86,9 @@ CREATE INDEX ix_attackers_ip ON attackers (ip);
 CREATE INDEX ix_attackers_identity_id ON attackers (identity_id);
 CREATE INDEX ix_attackers_first_seen ON attackers (first_seen);
 
+-- An id follows from evidence_ref and primitive, so it needs no index to be unique.
 CREATE TABLE observations (
-    id VARCHAR NOT NULL PRIMARY KEY,
+    id VARCHAR NOT NULL,
     identity_ref VARCHAR,
     primitive VARCHAR NOT NULL,
     value JSON NOT NULL,
@@ -99,9 +100,8 @@ CREATE TABLE observations (
     envelope_v INTEGER NOT NULL,
     ts FLOAT NOT NULL,
     attacker_uuid VARCHAR NOT NULL REFERENCES attackers (uuid),
-    CONSTRAINT uq_observations_evidence_primitive UNIQUE (evidence_ref, primitive)
-);
-CREATE INDEX ix_observations_attacker_primitive_ts ON observations (attacker_uuid, primitive, ts);
+    PRIMARY KEY (evidence_ref, primitive)
+) WITHOUT ROWID;
 
 CREATE TABLE attribution_state (
     identity_uuid VARCHAR NOT NULL REFERENCES attacker_identities (uuid),
