@@ -5,9 +5,6 @@
 
 use std::collections::HashMap;
 
-/// No value.
-pub(crate) const NONE: u32 = u32::MAX;
-
 /// Samples in series.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Series {
@@ -106,6 +103,7 @@ impl States {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use corral_sdk::reconcile::NONE;
 
     #[test]
     fn series_hold_the_samples_of_an_identity_in_the_order_of_time() {

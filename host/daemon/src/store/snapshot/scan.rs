@@ -104,9 +104,8 @@ impl Visitor<'_> for Cell<'_, '_> {
             Builder::Text(values) => match self.texts.interner.code(text) {
                 Ok(code) => values.push(code),
                 Err(full) => {
-                    let error = E::custom(&full);
                     self.texts.full = Some(full);
-                    return Err(error);
+                    return Err(E::custom("no room for a text"));
                 }
             },
             Builder::Moment(values) => {
