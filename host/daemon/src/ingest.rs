@@ -1,7 +1,7 @@
 //! Reading logs: from files to the rows of the store.
 //!
 //! Follow a line. [`discover`] finds its file; [`unpack`] turns the file into bytes and [`lines`] the
-//! bytes into rows, without ever holding more than one; its [`format`] decodes a row into events, in the
+//! bytes into rows, without ever holding more than one; its [`mod@format`] decodes a row into events, in the
 //! words of [`sighting`]; `session` puts events together into the pieces of sessions that a batch holds, with what
 //! [`features`], [`downloads`] and [`tactics`] make of their values; [`crate::store::record`] writes
 //! the batch. Reading and decoding run on a thread of their own, writing on the caller's; between them

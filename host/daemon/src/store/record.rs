@@ -427,6 +427,8 @@ async fn write(
         revision::bump(connection, &[View::Behaviour]).await?;
     }
     revision::bump(connection, &merged.views(recorded.tags_new)).await?;
-    revision::bump_attackers_order(connection).await?;
+    if !merged.attackers.is_empty() {
+        revision::bump_attackers_order(connection).await?;
+    }
     Ok(recorded)
 }
