@@ -1,16 +1,20 @@
 //! The shared pool of kernel threads: the only place where tokio and rayon meet.
 //!
 //! The pool is a value, and shares its threads fairly. Small inputs run where they are asked for. A
-//! larger kernel runs on the pool and answers through a channel; at each checkpoint it lets kernels run
-//! that wait for a thread, so that a second's work never waits for a minute's. Only the largest, which
-//! would also hold much memory, queue for one of a few permits. Whoever stops waiting, because a
-//! deadline passed or the daemon stops, cancels the kernel: it notices at its next checkpoint. A panic in
-//! a kernel is that call's error and nobody else's.
+//! kernel of middling size goes into a queue, and whatever thread is free takes it; so does, at its next
+//! checkpoint, a large kernel that has a thread. So what takes a millisecond never waits for what takes a
+//! minute. Large ones, which would also hold much memory, wait for one of a few permits, and nothing runs
+//! in between the steps of one but queued work: rayon's own yielding would as well take the next large
+//! kernel, and the one that yielded would wait for all of it.
+//!
+//! Whoever stops waiting, because a deadline passed or the daemon stops, cancels the kernel: it notices at
+//! its next checkpoint. A panic in a kernel is that call's error and nobody else's.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use corral_kernels::{Frame, Interner, Job, Kernel, KernelError, Pace, Parameter};
 use tokio::sync::{Semaphore, oneshot};
@@ -21,6 +25,7 @@ use crate::config::PoolConfig;
 #[derive(Clone)]
 pub struct Pool {
     threads: Arc<rayon::ThreadPool>,
+    queue: Arc<Queue>,
     permits: Arc<Semaphore>,
     inline_rows: usize,
     large_rows: usize,
@@ -55,6 +60,22 @@ impl fmt::Debug for Pool {
     }
 }
 
+/// Work of middling size that waits for a thread, in the order in which it came.
+#[derive(Default)]
+struct Queue(Mutex<VecDeque<Box<dyn FnOnce() + Send>>>);
+
+impl Queue {
+    fn push(&self, work: impl FnOnce() + Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(Box::new(work));
+    }
+
+    /// Runs the first that waits; false if none does.
+    fn run_one(&self) -> bool {
+        let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        work.map(|work| work()).is_some()
+    }
+}
+
 /// A kernel call, owned, so that it can move to another thread.
 pub struct Call {
     /// What to run.
@@ -74,10 +95,9 @@ impl fmt::Debug for Call {
 }
 
 impl Call {
-    fn run(&self, cancelled: &AtomicBool) -> Result<Vec<Frame>, PoolError> {
-        let pace = Pace::new(cancelled);
+    fn run(&self, pace: &Pace<'_>) -> Result<Vec<Frame>, PoolError> {
         let signature = self.kernel.signature();
-        let job = Job::new(signature, &self.inputs, &self.parameters, &self.texts, &pace)?;
+        let job = Job::new(signature, &self.inputs, &self.parameters, &self.texts, pace)?;
         match catch_unwind(AssertUnwindSafe(|| self.kernel.run(&job))) {
             Ok(answer) => Ok(answer?),
             Err(panic) => {
@@ -107,6 +127,7 @@ impl Pool {
             .build()?;
         Ok(Self {
             threads: Arc::new(threads),
+            queue: Arc::default(),
             permits: Arc::new(Semaphore::new(config.large_kernels_max.max(1))),
             inline_rows: config.inline_rows,
             large_rows: config.large_rows,
@@ -121,22 +142,29 @@ impl Pool {
         let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
         let rows = call.inputs.iter().map(Frame::rows).sum::<usize>();
         if rows < self.inline_rows {
-            return call.run(&cancel.0);
+            return call.run(&Pace::new(&cancel.0));
         }
-        let permit = if rows < self.large_rows {
-            None
+        let (answer, answered) = oneshot::channel();
+        let (cancelled, queue) = (cancel.0.clone(), self.queue.clone());
+        // If nobody waits any more when there is an answer, nobody misses it.
+        if rows < self.large_rows {
+            self.queue.push(move || {
+                let _unheard = answer.send(call.run(&Pace::new(&cancelled)));
+            });
+            // A large kernel may have taken it before this comes to it.
+            self.threads.spawn(move || {
+                queue.run_one();
+            });
         } else {
             // Fair: permits go in the order of asking. Dropped only when the kernel has really ended.
             let permit = self.permits.clone().acquire_owned().await;
-            Some(permit.map_err(|_| PoolError::Stopping)?)
-        };
-        let (answer, answered) = oneshot::channel();
-        let cancelled = cancel.0.clone();
-        self.threads.spawn(move || {
-            let _permit = permit;
-            // Nobody waits any more: then nobody misses the answer.
-            let _unheard = answer.send(call.run(&cancelled));
-        });
+            let permit = permit.map_err(|_| PoolError::Stopping)?;
+            self.threads.spawn(move || {
+                let _permit = permit;
+                let between = || while queue.run_one() {};
+                let _unheard = answer.send(call.run(&Pace::doing(&cancelled, &between)));
+            });
+        }
         answered.await.map_err(|_| PoolError::Stopping)?
     }
 }
@@ -153,6 +181,8 @@ impl Drop for CancelOnDrop {
 mod tests {
     use super::*;
     use corral_kernels::{Column, Signature};
+    use std::cell::Cell;
+    use std::sync::atomic::AtomicUsize;
 
     #[derive(Debug)]
     struct Misbehaving;
@@ -165,6 +195,11 @@ mod tests {
         outputs: &[],
     };
     static STOPPED: AtomicBool = AtomicBool::new(false);
+    /// The most spinning kernels that were on one stack.
+    static DEEPEST: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static DEPTH: Cell<usize> = const { Cell::new(0) };
+    }
 
     impl Kernel for Misbehaving {
         fn signature(&self) -> &'static Signature {
@@ -173,7 +208,10 @@ mod tests {
 
         fn run(&self, job: &Job<'_>) -> Result<Vec<Frame>, KernelError> {
             assert!(job.inputs[0].rows() > 0, "no rows");
+            DEPTH.set(DEPTH.get() + 1);
+            DEEPEST.fetch_max(DEPTH.get(), Ordering::SeqCst);
             while job.pace.check().is_ok() {}
+            DEPTH.set(DEPTH.get() - 1);
             STOPPED.store(true, Ordering::SeqCst);
             Err(KernelError::Cancelled)
         }
@@ -214,16 +252,36 @@ mod tests {
         assert!(STOPPED.load(Ordering::SeqCst));
     }
 
+    /// A pool of one thread on which `call(1)` is large and `call(0)` is not.
+    fn one_thread() -> Pool {
+        let config =
+            PoolConfig { threads: 1, inline_rows: 0, large_rows: 1, ..PoolConfig::default() };
+        Pool::start(&config).unwrap()
+    }
+
     #[tokio::test]
-    async fn a_kernel_runs_in_between_the_steps_of_a_longer_one_on_one_thread() {
-        let config = PoolConfig { threads: 1, inline_rows: 0, ..PoolConfig::default() };
-        let pool = Pool::start(&config).unwrap();
-        let long = pool.run(call(1));
-        tokio::pin!(long);
-        // The long one never ends by itself; the short one, which panics at once, comes back.
+    async fn a_kernel_runs_in_between_the_steps_of_a_large_one_on_one_thread() {
+        let pool = one_thread();
+        let large = pool.run(call(1));
+        tokio::pin!(large);
+        // The large one never ends by itself; the other, which panics at once, comes back.
         tokio::select! {
-            _ = &mut long => panic!("it spins until it is cancelled"),
-            short = pool.run(call(0)) => assert!(short.is_err()),
+            _ = &mut large => panic!("it spins until it is cancelled"),
+            other = pool.run(call(0)) => assert!(other.is_err()),
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_large_runs_in_between() {
+        let pool = one_thread();
+        let (first, second) = (pool.run(call(1)), pool.run(call(1)));
+        tokio::pin!(first, second);
+        // Both are asked for, one has the thread; the second must not sit on top of the first.
+        tokio::select! {
+            _ = &mut first => panic!("it spins until it is cancelled"),
+            _ = &mut second => panic!("it spins until it is cancelled"),
+            other = pool.run(call(0)) => assert!(other.is_err()),
+        }
+        assert_eq!(DEEPEST.load(Ordering::SeqCst), 1, "large kernels on one stack");
     }
 }
