@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corral_kernels::{Frame, Interner, Job, Kernel, KernelError, Pace, Parameter};
@@ -62,17 +62,28 @@ impl fmt::Debug for Pool {
 
 /// Work of middling size that waits for a thread, in the order in which it came.
 #[derive(Default)]
-struct Queue(Mutex<VecDeque<Box<dyn FnOnce() + Send>>>);
+struct Queue {
+    works: Mutex<VecDeque<Box<dyn FnOnce() + Send>>>,
+    /// How many there are: checkpoints look here, and they are many.
+    waiting: AtomicUsize,
+}
 
 impl Queue {
     fn push(&self, work: impl FnOnce() + Send + 'static) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(Box::new(work));
+        self.works.lock().unwrap_or_else(PoisonError::into_inner).push_back(Box::new(work));
+        self.waiting.fetch_add(1, Ordering::Release);
     }
 
     /// Runs the first that waits; false if none does.
     fn run_one(&self) -> bool {
-        let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        work.map(|work| work()).is_some()
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let work = self.works.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(work) = work else { return false };
+        self.waiting.fetch_sub(1, Ordering::Release);
+        work();
+        true
     }
 }
 
@@ -182,7 +193,6 @@ mod tests {
     use super::*;
     use corral_kernels::{Column, Signature};
     use std::cell::Cell;
-    use std::sync::atomic::AtomicUsize;
 
     #[derive(Debug)]
     struct Misbehaving;
