@@ -2,11 +2,9 @@
 
 use serde::Serialize;
 
+use crate::store::commit::SUSPICION_MIN;
 use crate::store::reader::behaviour::{PrimitiveRow, SteadinessRow};
 use crate::store::{Store, StoreError};
-
-/// Primitives that look like several operators before an identity is suspected of it.
-const SUSPICION_MIN: i64 = 2;
 
 /// Behaviour.
 #[derive(Debug, Serialize)]
@@ -34,11 +32,10 @@ pub struct Unsteady {
 /// What is known of behaviour, with the `most` least steady identities.
 pub(super) async fn behaviour(store: &Store, most: u32) -> Result<Behaviour, StoreError> {
     let (known, steady) = store.steady().await?;
-    let unsteady = store
-        .unsteady(most)
-        .await?
-        .into_iter()
-        .map(|identity| Unsteady { is_suspected: identity.multi_actor >= SUSPICION_MIN, identity });
+    let unsteady = store.unsteady(most).await?.into_iter().map(|identity| Unsteady {
+        is_suspected: usize::try_from(identity.multi_actor).is_ok_and(|n| n >= SUSPICION_MIN),
+        identity,
+    });
     let unsteady = unsteady.collect();
     Ok(Behaviour { known, steady, primitives: store.primitives().await?, unsteady })
 }

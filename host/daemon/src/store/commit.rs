@@ -21,6 +21,8 @@ mod outbox;
 mod reuse;
 mod state;
 
+pub use attribution::SUSPICION_MIN;
+
 /// Which grouping a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
@@ -190,6 +192,16 @@ struct Effects {
     events: outbox::Events,
 }
 
+impl Effects {
+    /// Notes rows that were put.
+    fn note(&mut self, view: View, written: u64) {
+        if written > 0 {
+            self.views.insert(view);
+            self.committed.put += usize::try_from(written).unwrap_or(usize::MAX);
+        }
+    }
+}
+
 impl Store {
     /// Writes `changes`, their events and what follows from them in one transaction; says what that
     /// did, and which views it touched.
@@ -270,6 +282,16 @@ fn column(
         .map(|&row| codes.get(row as usize).copied().unwrap_or(corral_kernels::ABSENT))
         .collect();
     Ok(texts.texts(&codes).iter().map(|text| text.to_string()).collect())
+}
+
+/// The texts of a whole text column.
+fn whole_column(
+    texts: &corral_kernels::Interner,
+    frame: &Frame,
+    name: &str,
+) -> Result<Vec<String>, FrameError> {
+    let rows: Vec<u32> = (0..).take(frame.rows()).collect();
+    column(texts, frame, name, &rows)
 }
 
 /// Runs `sql` with `rows` as one JSON array a time; gives the number of rows that it wrote.

@@ -9,15 +9,14 @@ use corral_kernels::{Frame, Interner};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::state::every_row;
-use super::{CommitError, Committer, Effects, ROWS_PER_STATEMENT, View, column};
+use super::{CommitError, Committer, Effects, ROWS_PER_STATEMENT, View, whole_column};
 use crate::clock::Timestamp;
 use crate::store::encoding::datetime;
 
 /// The state that makes an identity suspicious.
 const MULTI_ACTOR: &str = "multi_actor";
-/// Primitives in that state that make a suspicion.
-const PRIMITIVES_MIN: usize = 2;
+/// Primitives in that state that make a suspicion of several operators behind one identity.
+pub const SUSPICION_MIN: usize = 2;
 /// How certain a suspicion is at most.
 const CONFIDENCE: f64 = 0.6;
 
@@ -29,8 +28,7 @@ pub(super) async fn put(
     by: Committer<'_>,
     effects: &mut Effects,
 ) -> Result<(), CommitError> {
-    let all = every_row(rows);
-    let text = |name: &str| column(texts, rows, name, &all);
+    let text = |name: &str| whole_column(texts, rows, name);
     let (identity, primitive) = (text("identity")?, text("primitive")?);
     let identities: BTreeSet<&str> = identity.iter().map(String::as_str).collect();
     let before = states(connection, &identities).await?;
@@ -72,7 +70,7 @@ pub(super) async fn put(
     }
     for identity in identities {
         let (was, is) = (suspicious(&before, identity), suspicious(&after, identity));
-        if is.len() >= PRIMITIVES_MIN && is != was {
+        if is.len() >= SUSPICION_MIN && is != was {
             let topic = "attribution.profile.multi_actor_suspected";
             effects.events.add(topic, suspicion(identity, &is, by.now));
         }

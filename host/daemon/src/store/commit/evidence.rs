@@ -4,7 +4,7 @@ use corral_kernels::{Frame, Interner};
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::{CommitError, Layer, column, write_rows};
+use super::{CommitError, Layer, column, whole_column, write_rows};
 use crate::clock::Timestamp;
 
 impl Layer {
@@ -41,15 +41,14 @@ pub(super) async fn replace(
         .map(|(at, _)| at)
         .collect();
     let edges = edges.take(&kept)?;
-    let all: Vec<u32> = (0..).take(kept.len()).collect();
     let ends =
         |name: &str| Ok::<_, CommitError>(column(texts, members, "uuid", edges.uint32(name)?)?);
     let bits = edges.float64("bits").ok();
     let rows: Vec<_> = ends("a")?
         .into_iter()
         .zip(ends("b")?)
-        .zip(column(texts, &edges, "reason", &all)?)
-        .zip(column(texts, &edges, "value", &all)?)
+        .zip(whole_column(texts, &edges, "reason")?)
+        .zip(whole_column(texts, &edges, "value")?)
         .enumerate()
         .map(|(at, (((a, b), reason), value))| {
             let (a, b) = if a < b { (a, b) } else { (b, a) };

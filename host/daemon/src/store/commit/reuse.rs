@@ -5,8 +5,7 @@ use corral_kernels::{Frame, Interner};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::state::every_row;
-use super::{CommitError, Committer, Effects, ROWS_PER_STATEMENT, View, column};
+use super::{CommitError, Committer, Effects, ROWS_PER_STATEMENT, View, whole_column};
 use crate::ids;
 use crate::store::encoding::datetime;
 
@@ -18,8 +17,7 @@ pub(super) async fn put(
     by: Committer<'_>,
     effects: &mut Effects,
 ) -> Result<(), CommitError> {
-    let all = every_row(rows);
-    let text = |name: &str| column(texts, rows, name, &all);
+    let text = |name: &str| whole_column(texts, rows, name);
     let keys: Vec<Value> = text("secret_sha256")?
         .into_iter()
         .zip(text("secret_kind")?)

@@ -4,7 +4,7 @@ use corral_kernels::{Frame, Interner};
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::{CommitError, Committer, Effects, View, column, write_rows};
+use super::{CommitError, Committer, Effects, View, whole_column, write_rows};
 use crate::store::encoding::datetime;
 
 /// A plugin's own rows: `key`, `value`; an absent value takes the row away.
@@ -15,11 +15,10 @@ pub(super) async fn put(
     by: Committer<'_>,
     effects: &mut Effects,
 ) -> Result<(), CommitError> {
-    let all = every_row(rows);
     let values = rows.text("value")?;
     let present = |at: usize| values.get(at).is_some_and(|code| *code != corral_kernels::ABSENT);
-    let pairs =
-        column(texts, rows, "key", &all)?.into_iter().zip(column(texts, rows, "value", &all)?);
+    let text = |name: &str| whole_column(texts, rows, name);
+    let pairs = text("key")?.into_iter().zip(text("value")?);
     let (kept, gone): (Vec<_>, Vec<_>) = pairs.enumerate().partition(|(at, _)| present(*at));
     let kept: Vec<_> =
         kept.into_iter().map(|(_, (key, value))| json!([by.plugin, key, value])).collect();
@@ -29,19 +28,6 @@ pub(super) async fn put(
         + write_rows(connection, DROP, &gone, &now).await?;
     effects.note(View::State, written);
     Ok(())
-}
-
-impl Effects {
-    pub(super) fn note(&mut self, view: View, written: u64) {
-        if written > 0 {
-            self.views.insert(view);
-            self.committed.put += usize::try_from(written).unwrap_or(usize::MAX);
-        }
-    }
-}
-
-pub(super) fn every_row(frame: &Frame) -> Vec<u32> {
-    (0..).take(frame.rows()).collect()
 }
 
 const PUT: &str = "INSERT INTO corral_state (plugin, key, value)
