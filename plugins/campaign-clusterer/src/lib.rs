@@ -25,7 +25,7 @@ use corral_sdk::{
 };
 
 use kernels::CampaignInputs;
-use logic::{Tokens, centroid, owned, ranks, seconds, simhash};
+use logic::{Tokens, centroid, in_time, owned, ranks, seconds, simhash};
 use phases::PHASES;
 
 struct CampaignClusterer;
@@ -138,8 +138,8 @@ struct Owners {
 }
 
 impl Owners {
-    fn owned(&self, attacker: &[u32], time: &[i64]) -> Vec<(u32, u32)> {
-        owned(&self.owner, self.identities, attacker, time)
+    fn owned(&self, attacker: &[u32]) -> Vec<(u32, u32)> {
+        owned(&self.owner, self.identities, attacker)
     }
 
     /// Infrastructure and tools. All infrastructure is one name space, as DECNET has it.
@@ -155,7 +155,7 @@ impl Owners {
         let [tool, version] = codes(["tool", "client-version"])?;
         let (kind, value) = (features.u32s("kind")?, features.u32s("value")?);
         let (mut infra, mut tools) = (Vec::new(), Vec::new());
-        for (identity, item) in self.owned(&features.u32s("row")?, &[]) {
+        for (identity, item) in self.owned(&features.u32s("row")?) {
             let (kind, value) = (kind[item as usize], value[item as usize]);
             if infra_kinds.contains(&kind) {
                 infra.push((identity, NONE, value));
@@ -191,7 +191,7 @@ impl Owners {
         };
         let phase: Vec<u32> = tags.u32s("tactic")?.iter().map(phase_of).collect();
         let at = tags.s64s("at")?;
-        let items = self.owned(&tags.u32s("row")?, &at);
+        let items = in_time(self.owned(&tags.u32s("row")?), &at);
         let found = logic::phases(&items, &tags.u32s("decky")?, &phase, &at);
         let [kind] = codes(["decky"])?;
         let sensors =
@@ -211,7 +211,7 @@ impl Owners {
     fn windows(&self) -> Result<Frame, Problem> {
         let sessions = store::read(View::Sessions)?.rows;
         let (start, end) = (sessions.s64s("started_at")?, sessions.s64s("ended_at")?);
-        let items = self.owned(&sessions.u32s("row")?, &start);
+        let items = in_time(self.owned(&sessions.u32s("row")?), &start);
         let rows: Vec<u32> = items.iter().map(|(identity, _)| *identity).collect();
         let times = |of: &[i64]| -> Vec<f64> {
             items.iter().map(|&(_, item)| seconds(of[item as usize])).collect()
@@ -228,8 +228,9 @@ impl Owners {
         let behaviour = store::read(View::Behaviour)?.rows;
         let [primitive] = codes(["motor.digraph_simhash"])?;
         let (primitives, values) = (behaviour.u32s("primitive")?, behaviour.u32s("value")?);
-        let mut items = self.owned(&behaviour.u32s("row")?, &[]);
+        let mut items = self.owned(&behaviour.u32s("row")?);
         items.retain(|&(_, item)| primitives[item as usize] == primitive);
+        items.sort_unstable();
         let codes: Vec<u32> = items.iter().map(|&(_, item)| values[item as usize]).collect();
         let hashes: Vec<Option<u64>> = texts(&codes)?.iter().map(|text| simhash(text)).collect();
         let (mut rows, mut simhashes) = (Vec::new(), Vec::new());

@@ -1,8 +1,7 @@
 //! What the rule looks at of each identity: pure functions from columns to columns.
 //!
 //! The views speak of attackers. `owner` says for each attacker which identity speaks for it, as a row;
-//! an attacker without one has a number that no row has, and takes no part. Every function gives items in
-//! the order of their identities, and within one in the order that the kernel asks for.
+//! an attacker without one has a number that no row has, and takes no part.
 
 use std::collections::HashMap;
 
@@ -19,21 +18,19 @@ pub(crate) fn ranks(created_at: &[i64]) -> Vec<u32> {
     ranks
 }
 
-/// Which items of a child of the attackers belong to identities, as (identity, item), in the order of
-/// the identities, within one by `time`, then as they stood.
-pub(crate) fn owned(
-    owner: &[u32],
-    identities: usize,
-    attacker: &[u32],
-    time: &[i64],
-) -> Vec<(u32, u32)> {
-    let mut items: Vec<(u32, u32)> = attacker
+/// Which items of a child of the attackers belong to identities, as (identity, item), as they stood.
+pub(crate) fn owned(owner: &[u32], identities: usize, attacker: &[u32]) -> Vec<(u32, u32)> {
+    attacker
         .iter()
         .map(|&attacker| owner[attacker as usize])
         .zip(0..)
         .filter(|&(identity, _)| (identity as usize) < identities)
-        .collect();
-    items.sort_by_key(|&(identity, item)| (identity, time.get(item as usize).copied(), item));
+        .collect()
+}
+
+/// Items in the order of the identities, within one by `time`, then as they stood.
+pub(crate) fn in_time(mut items: Vec<(u32, u32)>, time: &[i64]) -> Vec<(u32, u32)> {
+    items.sort_unstable_by_key(|&(identity, item)| (identity, time[item as usize], item));
     items
 }
 
@@ -70,7 +67,7 @@ pub(crate) struct Phases {
 }
 
 /// The first and the last phase of each identity at each sensor. `items` are the tagged tactics that
-/// [`owned`] gave, `phase` the phase of each or [`NONE`], `at` its time in microseconds.
+/// [`in_time`] gave, `phase` the phase of each or [`NONE`], `at` its time in microseconds.
 pub(crate) fn phases(items: &[(u32, u32)], decky: &[u32], phase: &[u32], at: &[i64]) -> Phases {
     let mut found = Phases::default();
     let mut places: HashMap<(u32, u32), usize> = HashMap::new();
@@ -129,9 +126,9 @@ mod tests {
     fn items_follow_their_identities_and_then_time() {
         // Attackers 0 and 2 are identity 1, attacker 1 is identity 0, attacker 3 has none.
         let owner = [1, 0, 1, NONE];
-        let items = owned(&owner, 2, &[0, 0, 1, 2, 3], &[5, 9, 1, 7, 0]);
+        let items = in_time(owned(&owner, 2, &[0, 0, 1, 2, 3]), &[5, 9, 1, 7, 0]);
         assert_eq!(items, [(0, 2), (1, 0), (1, 3), (1, 1)]);
-        assert_eq!(owned(&owner, 2, &[2, 0], &[]), [(1, 0), (1, 1)]);
+        assert_eq!(owned(&owner, 2, &[2, 0]), [(1, 0), (1, 1)]);
     }
 
     #[test]
