@@ -23,7 +23,6 @@ use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::config::IngestConfig;
-pub use crate::shell;
 use crate::store::record::{Batch, Recorded};
 use crate::store::{Store, StoreError};
 use address::Network;

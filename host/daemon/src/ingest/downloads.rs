@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use super::features::Origin;
-use super::shell::{self, Call};
+use crate::shell::{self, Call};
 
 const SCHEMES: &[&str] = &["http", "https", "ftp", "ftps", "tftp"];
 

@@ -15,8 +15,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
 
 use super::hassh::hex;
-use super::shell;
 use super::sighting::PublicKey;
+use crate::shell;
 use crate::store::record::Kind;
 
 /// Bytes of a feature's value. What is longer is cut, and told from others by its hash.

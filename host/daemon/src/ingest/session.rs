@@ -18,9 +18,10 @@ use super::features::{self, Origin};
 use super::sighting::{self, Action};
 use super::tactics::Tactics;
 use super::tty::Recordings;
-use super::{Settings, behaviour, downloads, shell};
+use super::{Settings, behaviour, downloads};
 use crate::clock::Timestamp;
 use crate::ids;
+use crate::shell;
 use crate::store::record::behaviour::Sample;
 use crate::store::record::{
     Attacker, Batch, Command, Credential, Entered, Event, Feature, Kind, Login, Secret, Service,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::shell::{self, Call};
+use crate::shell::{self, Call};
 use crate::store::record;
 
 const RULES: &str = include_str!("../../data/tactics.toml");
