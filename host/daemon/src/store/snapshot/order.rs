@@ -1,5 +1,6 @@
 //! In which order rows lie: by some of their columns.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -9,20 +10,20 @@ use super::scan::not_as_scanned;
 use crate::store::StoreError;
 
 /// What rows are compared by.
-pub(super) enum Key {
+pub(super) enum Key<'f> {
     /// Numbers, as they are; and texts, as their places in the alphabet.
-    Numbers(Vec<i64>),
+    Numbers(Cow<'f, [i64]>),
     /// Measures.
-    Measures(Vec<f64>),
+    Measures(&'f [f64]),
 }
 
 /// The keys of these columns. Codes say nothing of an order that another process would see too, so
 /// texts are ranked.
-pub(super) fn keys(
-    frame: &Frame,
+pub(super) fn keys<'f>(
+    frame: &'f Frame,
     columns: &[&str],
     texts: &Interner,
-) -> Result<Vec<Key>, StoreError> {
+) -> Result<Vec<Key<'f>>, StoreError> {
     let key = |name: &&str| {
         Ok(match frame.column(name).map_err(not_as_scanned)? {
             Column::Text(codes) => {
@@ -33,8 +34,8 @@ pub(super) fn keys(
             Column::Uint64(values) => {
                 Key::Numbers(values.iter().map(|value| value.cast_signed()).collect())
             }
-            Column::Int64(values) => Key::Numbers(values.to_vec()),
-            Column::Float64(values) => Key::Measures(values.to_vec()),
+            Column::Int64(values) => Key::Numbers(Cow::Borrowed(values)),
+            Column::Float64(values) => Key::Measures(values),
         })
     };
     columns.iter().map(key).collect()
@@ -51,7 +52,7 @@ fn ranks(codes: &[u32], texts: &Interner) -> HashMap<u32, i64> {
 }
 
 /// Compares two rows.
-pub(super) fn compare(keys: &[Key], a: u32, b: u32) -> Ordering {
+pub(super) fn compare(keys: &[Key<'_>], a: u32, b: u32) -> Ordering {
     let (a, b) = (a as usize, b as usize);
     let mut orders = keys.iter().map(|key| match key {
         Key::Numbers(values) => values.get(a).cmp(&values.get(b)),
