@@ -9,8 +9,7 @@
 use anyhow::{Context, Result};
 use corral_kernels::{Column, Frame, Interner, Job, Pace, find};
 
-use crate::kernels::Chance;
-use crate::{median, timed};
+use crate::kernels::{Chance, Measured, measure};
 
 const ROUNDS: usize = 3;
 
@@ -22,17 +21,8 @@ pub(crate) fn components() -> Result<()> {
             let inputs = population(identities, windows, &texts)?;
             let pace = Pace::free();
             let job = Job::new(kernel.signature(), &inputs, &[], &texts, &pace)?;
-            let (mut run, mut verify, mut edges) = (Vec::new(), Vec::new(), 0);
-            for _ in 0..ROUNDS {
-                let (took, outputs) = timed(|| kernel.run(&job));
-                let outputs = outputs?;
-                run.push(took.as_secs_f64() * 1e3);
-                let (took, verified) = timed(|| kernel.verify(&job, &outputs));
-                verified?;
-                verify.push(took.as_secs_f64() * 1e3);
-                edges = outputs.get(1).map_or(0, Frame::rows);
-            }
-            let (run, verify) = (median(run), median(verify));
+            let Measured { run, verify, outputs } = measure(kernel, &job, ROUNDS, || {})?;
+            let edges = outputs.get(1).map_or(0, Frame::rows);
             println!(
                 "  {identities} identities, {name}, {edges} edges: run {run:.1} ms ({:.2} µs each), verify \
                  {verify:.1} ms",

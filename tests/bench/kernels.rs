@@ -10,7 +10,7 @@
 //! all of them of a few words, and a hash that is another one each time.
 
 use anyhow::{Context, Result};
-use corral_kernels::{ABSENT, Column, Frame, Interner, Job, Pace, find};
+use corral_kernels::{ABSENT, Column, Frame, Interner, Job, Kernel, Pace, find};
 
 use crate::{median, timed};
 
@@ -30,19 +30,11 @@ pub(crate) fn identity() -> Result<()> {
         let inputs = population(more, spread)?;
         let (texts, pace) = (Interner::new(1 << 20), Pace::free());
         let job = Job::new(kernel.signature(), &inputs, &[], &texts, &pace)?;
-        let (mut run, mut verify, mut gather, mut edges) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        for _ in 0..ROUNDS {
-            let (took, outputs) = timed(|| kernel.run(&job));
-            let outputs = outputs?;
-            run.push(took.as_secs_f64() * 1e3);
-            let (took, verified) = timed(|| kernel.verify(&job, &outputs));
-            verified?;
-            verify.push(took.as_secs_f64() * 1e3);
-            let (took, _) = timed(|| std::hint::black_box(gathered(&table)));
-            gather.push(took.as_secs_f64() * 1e3);
-            edges = outputs.get(1).map_or(0, Frame::rows);
-        }
-        let (run, verify, gather) = (median(run), median(verify), median(gather));
+        let mut gather = Vec::new();
+        let Measured { run, verify, outputs } = measure(kernel, &job, ROUNDS, || {
+            gather.push(gathering(&table));
+        })?;
+        let (gather, edges) = (median(gather), outputs.get(1).map_or(0, Frame::rows));
         println!(
             "  {ATTACKERS} attackers, {name}, {edges} edges: run {run:.1} ms ({:.0} x one gather of {gather:.1} ms), \
              verify {verify:.1} ms",
@@ -87,24 +79,44 @@ pub(crate) fn reuse() -> Result<()> {
     Ok(())
 }
 
+/// What a kernel took, in milliseconds, and its last answer.
+pub(crate) struct Measured {
+    pub(crate) run: f64,
+    pub(crate) verify: f64,
+    pub(crate) outputs: Vec<Frame>,
+}
+
+/// Runs and verifies in turns with `beside`, which is whatever it is compared with.
+pub(crate) fn measure(
+    kernel: &dyn Kernel,
+    job: &Job<'_>,
+    rounds: usize,
+    mut beside: impl FnMut(),
+) -> Result<Measured> {
+    let (mut run, mut verify, mut answer) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let (took, outputs) = timed(|| kernel.run(job));
+        let outputs = outputs?;
+        run.push(took.as_secs_f64() * 1e3);
+        let (took, verified) = timed(|| kernel.verify(job, &outputs));
+        verified?;
+        verify.push(took.as_secs_f64() * 1e3);
+        beside();
+        answer = outputs;
+    }
+    Ok(Measured { run: median(run), verify: median(verify), outputs: answer })
+}
+
 /// Measures a kernel with its default parameters, beside a gather of as many rows.
 fn by_size(name: &str, rows: u32, what: &str, inputs: &[Frame], texts: &Interner) -> Result<()> {
     let kernel = find(name).context("it is in the catalogue")?;
     let (table, pace) = (gather_table(rows), Pace::free());
     let job = Job::new(kernel.signature(), inputs, &[], texts, &pace)?;
-    let (mut run, mut verify, mut gather, mut answers) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    for _ in 0..ROUNDS {
-        let (took, outputs) = timed(|| kernel.run(&job));
-        let outputs = outputs?;
-        run.push(took.as_secs_f64() * 1e3);
-        let (took, verified) = timed(|| kernel.verify(&job, &outputs));
-        verified?;
-        verify.push(took.as_secs_f64() * 1e3);
-        let (took, _) = timed(|| std::hint::black_box(gathered(&table)));
-        gather.push(took.as_secs_f64() * 1e3);
-        answers = outputs.first().map_or(0, Frame::rows);
-    }
-    let (run, verify, gather) = (median(run), median(verify), median(gather));
+    let mut gather = Vec::new();
+    let Measured { run, verify, outputs } = measure(kernel, &job, ROUNDS, || {
+        gather.push(gathering(&table));
+    })?;
+    let (gather, answers) = (median(gather), outputs.first().map_or(0, Frame::rows));
     println!(
         "  {rows} {what}, {answers} rows out: run {run:.2} ms ({:.0} x one gather of {gather:.2} ms), \
          verify {verify:.2} ms",
@@ -184,6 +196,11 @@ fn gather_table(rows: u32) -> Vec<u32> {
         table.swap(row, other as usize);
     }
     table
+}
+
+/// Milliseconds of one gather.
+fn gathering(table: &[u32]) -> f64 {
+    timed(|| std::hint::black_box(gathered(table))).0.as_secs_f64() * 1e3
 }
 
 fn gathered(table: &[u32]) -> u64 {
