@@ -48,7 +48,7 @@ pub mod oracle;
 mod population;
 mod profiles;
 mod similar;
-mod sort;
+pub(crate) mod sort;
 mod verify;
 mod weight;
 
@@ -248,7 +248,7 @@ impl<'j> Evidence<'j> {
             ("weight", Column::Float64(edges.iter().map(|edge| edge.weight).collect())),
         ];
         Ok(vec![
-            Frame::new(labels.len(), [("label", Column::from(labels))])?,
+            Frame::new(labels.len(), [("label", Column::Uint32(labels))])?,
             Frame::new(edges.len(), forest)?,
         ])
     }

@@ -9,66 +9,136 @@
 //! [`Forest`] makes both. [`check_forest`] judges them, and has nothing in common with `Forest`: it
 //! knows no roots and no paths, it only counts and peels.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::kernel::KernelError;
-use crate::pace::Pace;
+use crate::pace::{Pace, ROWS_PER_CHECK};
 
 /// Disjoint sets over rows, four bytes a row.
 ///
 /// Finding halves paths and the smaller root always wins. That is O(log n) a join, amortized, where
 /// union by rank would be nearly constant; but the smallest row is the label, so no second array says
 /// who it is, and in columns that are read in order most rows meet their root in one step.
+///
+/// One thread joins. Another may look ahead meanwhile with a [`Scout`], which is why parents are atomic:
+/// relaxed loads and stores cost nothing more.
 #[derive(Debug)]
 pub struct Forest {
     /// A row's parent, never larger than the row; a root is its own.
-    parents: Vec<u32>,
+    parents: Vec<AtomicU32>,
 }
+
+/// Finds roots while another thread joins.
+///
+/// Whatever it finds was the root at some moment, and a row that two rows have above them stays above
+/// them: so it is a good place to begin a later search, and it can never make an answer depend on which
+/// thread was faster.
+#[derive(Clone, Copy, Debug)]
+pub struct Scout<'a>(&'a [AtomicU32]);
+
+/// Joins while another thread scouts; see [`Forest::split`].
+#[derive(Debug)]
+pub struct Joiner<'a>(&'a [AtomicU32]);
 
 impl Forest {
     /// Every row alone. No more rows than a [`Frame`](crate::Frame) can have.
     pub fn new(rows: usize) -> Self {
-        Self { parents: (0..).take(rows).collect() }
+        Self { parents: (0..).take(rows).map(AtomicU32::new).collect() }
     }
 
     /// Joins the groups of two rows, which the caller has checked to exist. True: they were apart, so
     /// this edge belongs to the spanning forest.
     pub fn join(&mut self, a: u32, b: u32) -> bool {
-        let (a, b) = (self.root(a), self.root(b));
-        if a == b {
-            return false;
-        }
-        self.parents[a.max(b) as usize] = a.min(b);
-        true
+        Joiner(&self.parents).join(a, b)
     }
 
     /// Whether two rows, which the caller has checked to exist, are in one group by now.
     pub fn connected(&mut self, a: u32, b: u32) -> bool {
-        self.root(a) == self.root(b)
+        root(&self.parents, a) == root(&self.parents, b)
+    }
+
+    /// One who joins, and one who looks ahead. Only one joins as long as both are there.
+    pub fn split(&mut self) -> (Joiner<'_>, Scout<'_>) {
+        (Joiner(&self.parents), Scout(&self.parents))
     }
 
     /// The label of every row: the smallest row of its group.
     ///
     /// # Errors
     /// [`KernelError::Cancelled`].
-    pub fn into_labels(self, pace: &Pace<'_>) -> Result<Vec<u32>, KernelError> {
-        let mut labels = self.parents;
-        for row in 0..labels.len() {
-            pace.check_row(row)?;
-            // A parent is never larger than its row, so its own label is final by now.
-            labels[row] = labels[labels[row] as usize];
-        }
-        Ok(labels)
-    }
-
-    fn root(&mut self, mut row: u32) -> u32 {
-        loop {
-            let parent = self.parents[row as usize];
-            let grandparent = self.parents[parent as usize];
-            if parent == grandparent {
-                return parent;
+    pub fn into_labels(mut self, pace: &Pace<'_>) -> Result<Arc<[u32]>, KernelError> {
+        let mut checked = Ok(());
+        // The labels are made where they are to stay: they are as large as everything that led to them.
+        let labels = (0..self.parents.len()).map(|row| {
+            if row.is_multiple_of(ROWS_PER_CHECK) && checked.is_ok() {
+                checked = pace.check();
             }
-            self.parents[row as usize] = grandparent;
-            row = grandparent;
+            // A parent is never larger than its row, so its own label is final by now.
+            let parent = *self.parents[row].get_mut();
+            let label = *self.parents[parent as usize].get_mut();
+            *self.parents[row].get_mut() = label;
+            label
+        });
+        let labels = labels.collect();
+        checked.map(|()| labels)
+    }
+}
+
+impl Scout<'_> {
+    /// Replaces rows, which exist, by rows above them: their roots, if nobody joins meanwhile.
+    ///
+    /// All rows take a step before any takes the next. A step of one row does not wait for that of
+    /// another, so that the cache misses of many overlap, which on a walk to the root none does. `spare`
+    /// is memory that a caller may keep for the next time.
+    pub fn ahead(self, rows: &mut [u32], spare: &mut Vec<u32>) {
+        let above = |row: u32| self.0[row as usize].load(Ordering::Relaxed);
+        let parents = &mut *spare;
+        parents.clear();
+        parents.extend(rows.iter().map(|&row| above(row)));
+        for (row, &parent) in rows.iter_mut().zip(&*parents) {
+            let grandparent = above(parent);
+            if grandparent != parent {
+                // Halving, as `root` does it.
+                self.0[*row as usize].store(grandparent, Ordering::Relaxed);
+            }
+            *row = grandparent;
         }
+        // Few are further from their root than two steps.
+        let on_the_way = &mut *spare;
+        on_the_way.clear();
+        on_the_way.extend((0_u32..).take(rows.len()));
+        while !on_the_way.is_empty() {
+            on_the_way.retain(|&at| {
+                let row = &mut rows[at as usize];
+                let child = std::mem::replace(row, above(*row));
+                *row != child
+            });
+        }
+    }
+}
+
+impl Joiner<'_> {
+    /// As [`Forest::join`]; instead of a row, a row above it will do.
+    pub fn join(&mut self, a: u32, b: u32) -> bool {
+        let (a, b) = (root(self.0, a), root(self.0, b));
+        // A root that meets itself stays its own parent.
+        self.0[a.max(b) as usize].store(a.min(b), Ordering::Relaxed);
+        a != b
+    }
+}
+
+/// The root above a row. Halves the path: a row that has a parent keeps one for good, and to store a
+/// grandparent that was read a moment ago at worst lengthens the path again.
+fn root(parents: &[AtomicU32], mut row: u32) -> u32 {
+    loop {
+        let parent = parents[row as usize].load(Ordering::Relaxed);
+        let grandparent = parents[parent as usize].load(Ordering::Relaxed);
+        if parent == grandparent {
+            return parent;
+        }
+        parents[row as usize].store(grandparent, Ordering::Relaxed);
+        row = grandparent;
     }
 }
 
@@ -180,7 +250,7 @@ mod tests {
             assert!(edges.iter().all(|&(a, b)| forest.join(a, b)));
             assert!(!forest.join(2, 4) && !forest.join(5, 5));
             assert!(forest.connected(2, 4) && !forest.connected(1, 2));
-            assert_eq!(forest.into_labels(&Pace::free()).unwrap(), [0, 0, 2, 2, 2, 5]);
+            assert_eq!(forest.into_labels(&Pace::free()).unwrap()[..], [0, 0, 2, 2, 2, 5]);
         }
     }
 
@@ -207,6 +277,20 @@ mod tests {
         // Row 3 hangs on nothing, so that a cycle of the others makes the count right.
         assert!(fault(&[0, 0, 0, 0], &[(0, 1), (1, 2), (2, 0)]).contains("3 edges lie on cycles"));
         assert!(fault(&[0, 0, 0], &[(0, 1), (1, 0)]).contains("2 edges lie on cycles"));
+    }
+
+    #[test]
+    fn a_scout_finds_the_roots_of_paths_of_any_length() {
+        // A path that the joins leave as long as it can be: each new root is below the last.
+        let mut forest = Forest::new(500);
+        let (mut joiner, scout) = forest.split();
+        for row in (0..499).rev() {
+            assert!(joiner.join(row, row + 1));
+        }
+        let mut rows: Vec<u32> = (0..500).rev().collect();
+        scout.ahead(&mut rows, &mut vec![7; 3]);
+        assert_eq!(rows, [0; 500]);
+        scout.ahead(&mut [], &mut Vec::new());
     }
 
     proptest! {

@@ -20,8 +20,8 @@
 //!
 //! So one pass finds each token's first holder of the three kinds that matter, and a second joins each
 //! holder to its *partner*: the one without fingerprints if there is one, otherwise the first of the
-//! opposite kind. Each of these pairs has an edge by the rule itself, which is what an analyst who
-//! reads the forest must be able to rely on.
+//! opposite kind (`sources.rs`). Each of these pairs has an edge by the rule itself, which is what an
+//! analyst who reads the forest must be able to rely on.
 //!
 //! Attackers with an equal `id`, where that column is given, are one attacker seen in several rows:
 //! they are joined too, and each row keeps its own edges.
@@ -29,20 +29,25 @@
 //! # Size
 //! | | |
 //! |---|---|
-//! | time | O((n + t) log n) for n attackers and t tokens, one thread; near linear in practice |
-//! | memory | 9 bytes an attacker, 32 a forest edge; and for one column at a time 4 bytes a value, 16 more if it is of tokens, and up to 64 while its codes are looked up |
+//! | time | O((n + t) log n) for n attackers and t tokens, near linear in practice; a second thread looks ahead (`links.rs`) |
+//! | memory | 4 bytes an attacker, 12 a forest edge, and 4 a number that the codes of a column span, or 18 a value where they lie far apart; two columns of tokens at a time. The answer beside it: 4 bytes an attacker, 16 an edge |
+//! | limit | 2³⁰ attackers |
 //! | order | forest edges by reason, in the order below, then by row; a function of rows and texts, so neither the order of codes nor the number of threads shows |
 
+mod sources;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
-use crate::column::{ABSENT, Column, ColumnType};
-use crate::first::first_equals;
+use crate::column::{Column, ColumnType};
 use crate::forest::Forest;
 use crate::frame::Frame;
 use crate::kernel::{Job, Kernel, KernelError, Shape, Signature};
+use crate::links::{Edges, Links, both, join_all};
+use crate::pace::Pace;
+use crate::words::{Dense, Sparse, Suited};
+use sources::{Equal, Held, ROWS_MAX};
 
 /// The kernel; see the module.
 #[derive(Debug)]
@@ -99,15 +104,24 @@ impl Kernel for IdentityComponents {
 
     fn run(&self, job: &Job<'_>) -> Result<Vec<Frame>, KernelError> {
         let population = Population::read(job)?;
-        let slots = population.slots();
         let mut evidence = Evidence::new(job, population.rows());
-        if let Some(ids) = population.ids {
-            evidence.join_equal(SAME_ID, ids)?;
-        }
-        evidence.join_equal(JA3, population.ja3)?;
-        evidence.join_equal(HASSH, population.hassh)?;
-        evidence.join_holders(PAYLOAD, &slots, &population.payloads)?;
-        evidence.join_holders(ENDPOINT, &slots, &population.endpoints)?;
+        // The holders of tokens can be looked at while fingerprints join.
+        let (joined, (payloads, endpoints)) = both(
+            || {
+                if let Some(ids) = population.ids {
+                    evidence.join_equal(SAME_ID, ids)?;
+                }
+                evidence.join_equal(JA3, population.ja3)?;
+                evidence.join_equal(HASSH, population.hassh)
+            },
+            || {
+                let read = |held| Holders::read(held, &population, job.pace);
+                (read(&population.payloads), read(&population.endpoints))
+            },
+        );
+        joined?;
+        evidence.join_holders(PAYLOAD, payloads?)?;
+        evidence.join_holders(ENDPOINT, endpoints?)?;
         evidence.into_outputs()
     }
 
@@ -134,6 +148,7 @@ struct Tokens<'a> {
 impl<'a> Population<'a> {
     fn read(job: &Job<'a>) -> Result<Self, KernelError> {
         let attackers = &job.inputs[0];
+        limit_rows(attackers.rows())?;
         let ids = match attackers.columns().find(|&(name, _)| name == "id") {
             Some(_) => Some(attackers.text("id").map_err(|error| SIGNATURE.invalid(0, error))?),
             None => None,
@@ -156,128 +171,88 @@ impl<'a> Population<'a> {
     fn rows(&self) -> usize {
         self.ja3.len()
     }
+}
 
-    /// The slots that each attacker fills.
-    fn slots(&self) -> Vec<Slots> {
-        let pairs = self.ja3.iter().zip(self.hassh);
-        pairs.map(|(&ja3, &hassh)| Slots::of(ja3 != ABSENT, hassh != ABSENT)).collect()
+fn limit_rows(rows: usize) -> Result<(), KernelError> {
+    if rows <= ROWS_MAX {
+        return Ok(());
     }
+    let what = format!("{rows} attackers are more than {ROWS_MAX}; give it the active ones");
+    Err(KernelError::Limit(what))
 }
 
 /// The groups so far, and the edges that made them.
 struct Evidence<'j> {
     job: &'j Job<'j>,
     forest: Forest,
-    edges: Vec<Edge>,
-}
-
-struct Edge {
-    a: u32,
-    b: u32,
-    reason: u32,
-    value: u32,
+    edges: Edges,
+    /// The reasons, and where the edges of each end.
+    reasons: Vec<(u32, usize)>,
 }
 
 impl<'j> Evidence<'j> {
     fn new(job: &'j Job<'j>, rows: usize) -> Self {
-        Self { job, forest: Forest::new(rows), edges: Vec::new() }
+        Self { job, forest: Forest::new(rows), edges: Edges::new(rows), reasons: Vec::new() }
     }
 
     /// Joins the rows of equal value, each to the first.
     fn join_equal(&mut self, reason: &str, values: &[u32]) -> Result<(), KernelError> {
-        let reason = self.job.texts.code(reason)?;
-        let firsts = first_equals(values, self.job.pace)?;
-        for (row, (&first, &value)) in (0_u32..).zip(firsts.iter().zip(values)) {
-            self.job.pace.check_row(row as usize)?;
-            if first != ABSENT {
-                self.join(first, row, reason, value);
-            }
+        match Suited::to(values) {
+            Suited::Dense(firsts) => self.join(reason, Equal::new(values, firsts)),
+            Suited::Sparse(firsts) => self.join(reason, Equal::new(values, firsts)),
         }
-        Ok(())
     }
 
-    /// Joins the holders of each token, as far as the veto lets them: the module's cases 1 and 2.
-    fn join_holders(
-        &mut self,
-        reason: &str,
-        slots: &[Slots],
-        held: &Tokens<'_>,
-    ) -> Result<(), KernelError> {
-        let reason = self.job.texts.code(reason)?;
-        // From here on a token goes by the index of its first item.
-        let firsts = first_equals(held.tokens, self.job.pace)?;
-        let mut holders = vec![Holders::NONE; firsts.len()];
-        for (item, (&row, &first)) in held.rows.iter().zip(&firsts).enumerate() {
-            self.job.pace.check_row(item)?;
-            if first != ABSENT {
-                holders[first as usize].note(row, slots[row as usize]);
-            }
+    /// Joins the holders of each token, as far as the veto lets them.
+    fn join_holders(&mut self, reason: &str, holders: Holders<'_>) -> Result<(), KernelError> {
+        match holders {
+            Holders::Dense(held) => self.join(reason, held),
+            Holders::Sparse(held) => self.join(reason, held),
         }
-        for (item, (&row, &first)) in held.rows.iter().zip(&firsts).enumerate() {
-            self.job.pace.check_row(item)?;
-            if first != ABSENT {
-                let partner = holders[first as usize].partner(slots[row as usize]);
-                if partner != ABSENT {
-                    self.join(partner, row, reason, held.tokens[item]);
-                }
-            }
-        }
-        Ok(())
     }
 
-    /// Joins two rows, perhaps the same one twice.
-    fn join(&mut self, x: u32, y: u32, reason: u32, value: u32) {
-        if x != y && self.forest.join(x, y) {
-            self.edges.push(Edge { a: x.min(y), b: x.max(y), reason, value });
-        }
+    fn join(&mut self, reason: &str, links: impl Links) -> Result<(), KernelError> {
+        join_all(&mut self.forest, links, &mut self.edges, self.job.pace)?;
+        self.reasons.push((self.job.texts.code(reason)?, self.edges.count()));
+        Ok(())
     }
 
     fn into_outputs(self) -> Result<Vec<Frame>, KernelError> {
         let labels = self.forest.into_labels(self.job.pace)?;
-        let edges = &self.edges;
+        let [x, y, values] = self.edges.columns();
+        let mut reasons = Vec::with_capacity(x.len());
+        for (reason, end) in self.reasons {
+            reasons.resize(end, reason);
+        }
+        let ends = |end: fn(u32, u32) -> u32| x.iter().zip(y).map(|(&x, &y)| end(x, y)).collect();
         let forest = [
-            ("a", Column::Uint32(edges.iter().map(|edge| edge.a).collect())),
-            ("b", Column::Uint32(edges.iter().map(|edge| edge.b).collect())),
-            ("reason", Column::Text(edges.iter().map(|edge| edge.reason).collect())),
-            ("value", Column::Text(edges.iter().map(|edge| edge.value).collect())),
+            ("a", Column::Uint32(ends(u32::min))),
+            ("b", Column::Uint32(ends(u32::max))),
+            ("reason", Column::text(reasons)),
+            ("value", Column::Text(values.into())),
         ];
         Ok(vec![
-            Frame::new(labels.len(), [("label", Column::from(labels))])?,
-            Frame::new(edges.len(), forest)?,
+            Frame::new(labels.len(), [("label", Column::Uint32(labels))])?,
+            Frame::new(x.len(), forest)?,
         ])
     }
 }
 
-/// Which fingerprint slots an attacker fills: 0 neither, 1 only JA3, 2 only HASSH, 3 both. A number,
-/// so that the hot loops can index with it instead of branching on what cannot be foretold.
-#[derive(Clone, Copy)]
-struct Slots(u8);
-
-impl Slots {
-    fn of(ja3: bool, hassh: bool) -> Self {
-        Self(u8::from(ja3) + 2 * u8::from(hassh))
-    }
+/// The holders of some tokens.
+enum Holders<'a> {
+    Dense(Held<'a, Dense>),
+    Sparse(Held<'a, Sparse>),
 }
 
-/// A token's first holder by the slots that the holder fills, or [`ABSENT`].
-#[derive(Clone, Copy)]
-struct Holders([u32; 4]);
-
-impl Holders {
-    const NONE: Self = Self([ABSENT; 4]);
-
-    /// Takes in a holder. Rows come in order, and `ABSENT` is larger than any.
-    fn note(&mut self, row: u32, slots: Slots) {
-        let first = &mut self.0[usize::from(slots.0)];
-        *first = row.min(*first);
-    }
-
-    /// Whom a holder joins by this token, perhaps itself; [`ABSENT`] if nobody.
-    ///
-    /// The opposite of slots `s` is `3 - s`. Where nobody fills neither (0), whoever fills both (3)
-    /// finds nobody opposite, as it should be.
-    fn partner(&self, slots: Slots) -> u32 {
-        let neither = self.0[0];
-        if neither == ABSENT { self.0[usize::from(3 - slots.0)] } else { neither }
+impl<'a> Holders<'a> {
+    fn read(
+        held: &'a Tokens<'a>,
+        population: &'a Population<'a>,
+        pace: &Pace<'_>,
+    ) -> Result<Self, KernelError> {
+        Ok(match Suited::to(held.tokens) {
+            Suited::Dense(words) => Self::Dense(Held::read(held, population, words, pace)?),
+            Suited::Sparse(words) => Self::Sparse(Held::read(held, population, words, pace)?),
+        })
     }
 }

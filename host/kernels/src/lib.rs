@@ -29,9 +29,11 @@ pub mod forest;
 pub mod frame;
 pub mod identity_components;
 pub mod kernel;
+mod links;
 pub mod pace;
 pub mod text;
 pub mod weights;
+mod words;
 
 pub use column::{ABSENT, Column, ColumnType};
 pub use frame::{Frame, FrameError};

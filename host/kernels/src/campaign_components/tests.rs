@@ -195,7 +195,7 @@ impl Answer {
         for &(a, b, ..) in &self.edges {
             forest.join(a, b);
         }
-        self.labels = forest.into_labels(&Pace::free()).unwrap();
+        self.labels = forest.into_labels(&Pace::free()).unwrap().to_vec();
         self
     }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
-use crate::pace::Pace;
+use crate::column::ABSENT;
 use crate::text::Interner;
 use crate::weights::{Observation, ObservationWeights};
 
@@ -139,7 +139,7 @@ impl Answer {
         for &(a, b, _, _) in &self.edges {
             forest.join(a, b);
         }
-        self.labels = forest.into_labels(&Pace::free()).unwrap();
+        self.labels = forest.into_labels(&Pace::free()).unwrap().to_vec();
         self
     }
 
@@ -282,6 +282,13 @@ fn a_fault_in_the_inputs_is_named() {
         fault(0, Frame::new(2, columns.into_iter().chain([numbers])).unwrap()),
         "identity-components: input 'attackers': column 'id' is uint32, not text"
     );
+}
+
+#[test]
+fn as_many_attackers_as_a_word_can_number_are_accepted_and_not_one_more() {
+    assert_eq!(limit_rows(1 << 30), Ok(()));
+    let refused = limit_rows((1 << 30) + 1).unwrap_err();
+    assert!(matches!(&refused, KernelError::Limit(what) if what.contains("1073741825 attackers")));
 }
 
 #[test]

@@ -106,13 +106,13 @@ fn refusal(kernel: &dyn Kernel, inputs: &[Frame], parameters: &[Parameter]) -> S
 }
 
 #[test]
-fn the_same_bits_on_one_two_and_eight_threads_and_verify_accepts_them() {
+fn the_same_bits_on_one_two_eight_and_64_threads_and_verify_accepts_them() {
     for kernel in ALL {
         let (inputs, texts, pace) = (sample(*kernel), texts(), Pace::free());
         let job = Job::new(kernel.signature(), &inputs, &[], &texts, &pace).unwrap();
         let alone = kernel.run(&job).unwrap();
         assert_eq!(kernel.verify(&job, &alone), Ok(()));
-        for threads in [1, 2, 8] {
+        for threads in [1, 2, 8, 64] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             assert_eq!(pool.install(|| kernel.run(&job)).unwrap(), alone, "{threads} threads");
         }
