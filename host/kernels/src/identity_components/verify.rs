@@ -2,17 +2,17 @@
 //!
 //! Where `run` streams first holders into disjoint sets, this knows only finished labels. The forest
 //! must be one; every edge of it must be an edge *of the rule*, tried on its two ends as the rule is
-//! written, veto included; and whatever the rule joins must have one label. For the last, the labels
-//! that meet in a value, or among the holders of a token by the slots they fill, are reduced to their
-//! least and greatest.
+//! written, veto included; and whatever the rule joins must have one label. For the last, each value has
+//! the label of its first row, and each token one label for each kind of holders that the veto tells
+//! apart: whoever is joined must have the same.
 //!
-//! Hash tables here are keyed by codes and only answer look-ups; faults are reported in the order of
-//! rows.
+//! Everything is a few passes over the input and the answer; faults are reported in the order of rows.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{ENDPOINT, HASSH, JA3, PAYLOAD, Population, SAME_ID, SIGNATURE, Tokens};
 use crate::column::ABSENT;
+use crate::first::first_equals;
 use crate::forest::check_forest;
 use crate::frame::Frame;
 use crate::kernel::{Job, KernelError};
@@ -46,8 +46,9 @@ fn check_edges(
     population: &Population<'_>,
     forest: &Frame,
 ) -> Result<(), KernelError> {
-    let payloads = holdings(&population.payloads, job.pace)?;
-    let endpoints = holdings(&population.endpoints, job.pace)?;
+    let rows = population.rows();
+    let mut payloads = Holdings::of(&population.payloads, rows, job.pace)?;
+    let mut endpoints = Holdings::of(&population.endpoints, rows, job.pace)?;
     let words = [SAME_ID, JA3, HASSH, PAYLOAD, ENDPOINT];
     let word_codes = words.map(|word| job.texts.lookup(word));
     let (a, b) = (forest.uint32("a")?, forest.uint32("b")?);
@@ -60,8 +61,8 @@ fn check_edges(
         let equal = |slot: &[u32]| {
             value != ABSENT && slot[a as usize] == value && slot[b as usize] == value
         };
-        let shared = |held: &FxHashSet<(u32, u32)>| {
-            held.contains(&(a, value)) && held.contains(&(b, value)) && !vetoed(population, a, b)
+        let shared = |held: &mut Holdings<'_>| {
+            value != ABSENT && held.has(a, value) && held.has(b, value) && !vetoed(population, a, b)
         };
         if a > b {
             return wrong("stands the wrong way round");
@@ -71,8 +72,8 @@ fn check_edges(
             Some(SAME_ID) => population.ids.is_some_and(equal),
             Some(JA3) => equal(population.ja3),
             Some(HASSH) => equal(population.hassh),
-            Some(PAYLOAD) => shared(&payloads),
-            Some(ENDPOINT) => shared(&endpoints),
+            Some(PAYLOAD) => shared(&mut payloads),
+            Some(ENDPOINT) => shared(&mut endpoints),
             _ => return wrong("has no reason that there is"),
         };
         if !real {
@@ -89,18 +90,43 @@ fn vetoed(population: &Population<'_>, a: u32, b: u32) -> bool {
     filled.peek().is_some() && filled.all(|(a, b)| a != b)
 }
 
-/// Row and token of everything held. A set, because one attacker may hold most of the tokens and end
-/// most of the edges: searching its tokens for each edge would be quadratic.
-fn holdings(held: &Tokens<'_>, pace: &Pace<'_>) -> Result<FxHashSet<(u32, u32)>, KernelError> {
-    let mut pairs = FxHashSet::default();
-    pairs.reserve(held.rows.len());
-    for (item, (&row, &token)) in held.rows.iter().zip(held.tokens).enumerate() {
-        pace.check_row(item)?;
-        if token != ABSENT {
-            pairs.insert((row, token));
+/// The tokens that are compared one by one; where a row holds more, they become a set.
+const FEW: usize = 16;
+
+/// What each row holds.
+struct Holdings<'a> {
+    tokens: &'a [u32],
+    /// Where the tokens of each row begin, and after the last where they end.
+    starts: Vec<u32>,
+    /// Of rows that hold many: one may hold most of the tokens and end most of the edges, so that looking
+    /// through its tokens for each edge would be quadratic.
+    many: FxHashMap<u32, FxHashSet<u32>>,
+}
+
+impl<'a> Holdings<'a> {
+    fn of(held: &Tokens<'a>, rows: usize, pace: &Pace<'_>) -> Result<Self, KernelError> {
+        let mut starts = Vec::with_capacity(rows + 1);
+        for (item, &row) in (0_u32..).zip(held.rows) {
+            pace.check_row(item as usize)?;
+            while starts.len() <= row as usize {
+                starts.push(item);
+            }
         }
+        // A frame's rows have numbers.
+        starts.resize(rows + 1, u32::try_from(held.rows.len()).unwrap_or(ABSENT));
+        Ok(Self { tokens: held.tokens, starts, many: FxHashMap::default() })
     }
-    Ok(pairs)
+
+    /// Whether a row, which exists, holds the token.
+    fn has(&mut self, row: u32, token: u32) -> bool {
+        let at = row as usize;
+        let held = &self.tokens[self.starts[at] as usize..self.starts[at + 1] as usize];
+        if held.len() <= FEW {
+            return held.contains(&token);
+        }
+        let set = self.many.entry(row).or_insert_with(|| held.iter().copied().collect());
+        set.contains(&token)
+    }
 }
 
 /// Rows of equal value have one label.
@@ -110,14 +136,11 @@ fn check_equal(
     labels: &[u32],
     pace: &Pace<'_>,
 ) -> Result<(), KernelError> {
-    let mut label_of = FxHashMap::default();
-    for (row, (&value, &label)) in values.iter().zip(labels).enumerate() {
+    let firsts = first_equals(values, pace)?;
+    for (row, (&first, &label)) in firsts.iter().zip(labels).enumerate() {
         pace.check_row(row)?;
-        if value == ABSENT {
-            continue;
-        }
-        let other = *label_of.entry(value).or_insert(label);
-        if other != label {
+        if first != ABSENT && labels[first as usize] != label {
+            let other = labels[first as usize];
             return Err(KernelError::Wrong(format!(
                 "the {what} of row {row} is in label {label} and in label {other}"
             )));
@@ -134,26 +157,33 @@ fn check_holders(
     labels: &[u32],
     pace: &Pace<'_>,
 ) -> Result<(), KernelError> {
-    let mut numbers = FxHashMap::default();
-    let mut meetings: Vec<Meeting> = Vec::new();
-    for (item, (&row, &token)) in held.rows.iter().zip(held.tokens).enumerate() {
+    let firsts = first_equals(held.tokens, pace)?;
+    let kind = |row: u32| {
+        Kind::of(population.ja3[row as usize] != ABSENT, population.hassh[row as usize] != ABSENT)
+    };
+    // By the first item of a token: the label of some holder of each kind.
+    let mut met = vec![[ABSENT; 3]; firsts.len()];
+    for (item, (&row, &first)) in held.rows.iter().zip(&firsts).enumerate() {
         pace.check_row(item)?;
-        if token == ABSENT {
+        if let (true, Some(kind)) = (first != ABSENT, kind(row)) {
+            met[first as usize][kind as usize] = labels[row as usize];
+        }
+    }
+    for (item, (&row, &first)) in held.rows.iter().zip(&firsts).enumerate() {
+        pace.check_row(item)?;
+        if first == ABSENT {
             continue;
         }
-        let number = *numbers.entry(token).or_insert(meetings.len());
-        if number == meetings.len() {
-            meetings.push(Meeting::default());
-        }
-        let at = row as usize;
-        let (ja3, hassh) = (population.ja3[at] != ABSENT, population.hassh[at] != ABSENT);
-        meetings[number].by_slots[usize::from(ja3)][usize::from(hassh)].meet(labels[at]);
-    }
-    for (number, meeting) in meetings.iter().enumerate() {
-        pace.check_row(number)?;
-        let joined = meeting.joined();
-        if joined.least < joined.greatest {
-            let Span { least, greatest } = joined;
+        let [neither, only_ja3, only_hassh] = met[first as usize];
+        let label = labels[row as usize];
+        let other = match kind(row) {
+            _ if neither != ABSENT => neither,
+            Some(Kind::OnlyJa3) if only_hassh != ABSENT => only_hassh,
+            Some(Kind::OnlyHassh) if only_ja3 != ABSENT => only_ja3,
+            _ => continue,
+        };
+        if label != other {
+            let (least, greatest) = (label.min(other), label.max(other));
             return Err(KernelError::Wrong(format!(
                 "a {what} joins holders of the labels {least} and {greatest}"
             )));
@@ -162,50 +192,22 @@ fn check_holders(
     Ok(())
 }
 
-/// The labels that meet in one token, by whether the holder has a JA3 and a HASSH.
-#[derive(Clone, Copy, Default)]
-struct Meeting {
-    by_slots: [[Span; 2]; 2],
-}
-
-impl Meeting {
-    /// The labels that must be one. Holders of which no pair escapes the veto are left out.
-    fn joined(&self) -> Span {
-        let [[neither, only_hassh], [only_ja3, both]] = self.by_slots;
-        if !neither.is_empty() {
-            neither.and(only_hassh).and(only_ja3).and(both)
-        } else if !only_ja3.is_empty() && !only_hassh.is_empty() {
-            only_ja3.and(only_hassh)
-        } else {
-            Span::default()
-        }
-    }
-}
-
-/// The least and the greatest of some labels.
+/// The holders of a token that the veto may let join others; those with both fingerprints it does not,
+/// but for a holder with neither.
 #[derive(Clone, Copy)]
-struct Span {
-    least: u32,
-    greatest: u32,
+enum Kind {
+    Neither,
+    OnlyJa3,
+    OnlyHassh,
 }
 
-impl Default for Span {
-    fn default() -> Self {
-        Self { least: u32::MAX, greatest: 0 }
-    }
-}
-
-impl Span {
-    fn is_empty(self) -> bool {
-        self.least > self.greatest
-    }
-
-    fn meet(&mut self, label: u32) {
-        *self = self.and(Self { least: label, greatest: label });
-    }
-
-    fn and(self, other: Self) -> Self {
-        let (least, greatest) = (self.least.min(other.least), self.greatest.max(other.greatest));
-        Self { least, greatest }
+impl Kind {
+    fn of(ja3: bool, hassh: bool) -> Option<Self> {
+        match (ja3, hassh) {
+            (false, false) => Some(Self::Neither),
+            (true, false) => Some(Self::OnlyJa3),
+            (false, true) => Some(Self::OnlyHassh),
+            (true, true) => None,
+        }
     }
 }
