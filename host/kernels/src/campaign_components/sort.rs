@@ -10,7 +10,7 @@ const CHUNK: usize = 8_192;
 ///
 /// # Errors
 /// [`KernelError::Cancelled`].
-pub(super) fn sort<T: Ord + Copy>(items: &mut Vec<T>, pace: &Pace<'_>) -> Result<(), KernelError> {
+pub(crate) fn sort<T: Ord + Copy>(items: &mut Vec<T>, pace: &Pace<'_>) -> Result<(), KernelError> {
     for chunk in items.chunks_mut(CHUNK) {
         pace.check()?;
         chunk.sort_unstable();
@@ -45,7 +45,7 @@ pub(super) fn sort<T: Ord + Copy>(items: &mut Vec<T>, pace: &Pace<'_>) -> Result
 }
 
 /// A number that orders as `value` does, NaN aside.
-pub(super) fn order_of(value: f64) -> u64 {
+pub(crate) fn order_of(value: f64) -> u64 {
     let bits = (value + 0.0).to_bits();
     if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
 }
