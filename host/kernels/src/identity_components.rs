@@ -35,6 +35,7 @@
 //! | order | forest edges by reason, in the order below, then by row; a function of rows and texts, so neither the order of codes nor the number of threads shows |
 
 mod sources;
+mod kept;
 mod verify;
 
 #[cfg(test)]
@@ -43,6 +44,7 @@ mod tests;
 use crate::column::{Column, ColumnType};
 use crate::forest::Forest;
 use crate::frame::Frame;
+use crate::kept::{Kept, KeptGroups};
 use crate::kernel::{Job, Kernel, KernelError, Shape, Signature};
 use crate::links::{Edges, Links, both, join_all};
 use crate::pace::Pace;
@@ -127,6 +129,10 @@ impl Kernel for IdentityComponents {
 
     fn verify(&self, job: &Job<'_>, outputs: &[Frame]) -> Result<(), KernelError> {
         verify::verify(job, outputs)
+    }
+
+    fn keep(&self) -> Option<Box<dyn Kept>> {
+        Some(Box::new(KeptGroups::new(kept::Index::new())))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::column::ColumnType;
 use crate::frame::{Frame, FrameError};
+use crate::kept::Kept;
 use crate::pace::Pace;
 use crate::text::{Interner, InternerFull};
 use crate::{
@@ -46,6 +47,12 @@ pub trait Kernel: Sync {
     /// # Errors
     /// [`KernelError::Wrong`] with the first fault found.
     fn verify(&self, job: &Job<'_>, outputs: &[Frame]) -> Result<(), KernelError>;
+
+    /// An empty state that answers as [`Kernel::run`] does, at the price of what changed; nothing if the
+    /// kernel has no such form.
+    fn keep(&self) -> Option<Box<dyn Kept>> {
+        None
+    }
 }
 
 /// What a kernel takes and gives.

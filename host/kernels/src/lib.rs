@@ -5,6 +5,7 @@
 //! alone. Read [`frame`] for the data, [`kernel`] for the contract that every kernel keeps, then the
 //! kernel you care about: [`identity_components`] is the one that Corral exists for,
 //! [`connected_components`] the smallest to copy from.
+//! A kernel may also keep what it read, so that the next answer costs what changed: [`kept`].
 //!
 //! What every kernel promises:
 //!
@@ -28,6 +29,7 @@ mod first;
 pub mod forest;
 pub mod frame;
 pub mod identity_components;
+pub mod kept;
 pub mod kernel;
 mod links;
 pub mod pace;
@@ -37,6 +39,7 @@ mod words;
 
 pub use column::{ABSENT, Column, ColumnType};
 pub use frame::{Frame, FrameError};
+pub use kept::Kept;
 pub use kernel::{Job, Kernel, KernelError, Parameter, Shape, Signature, Value, find};
 pub use pace::Pace;
 pub use text::Interner;

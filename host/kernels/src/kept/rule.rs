@@ -1,0 +1,87 @@
+//! The seam between groups and rules: what a rule has to tell, and where it tells it.
+
+use super::groups::{Edge, Groups};
+use super::steps::Steps;
+use crate::kernel::{Job, KernelError, Signature};
+
+/// The part of the state that knows a kernel's rule: an index of rows by what makes edges. A row goes by
+/// its slot, a number that stays small.
+pub(crate) trait Rule: Send {
+    /// The named rows, in the kernel's inputs.
+    type Rows<'a>;
+
+    /// The kernel's, for messages and shapes.
+    fn signature(&self) -> &'static Signature;
+
+    /// The reasons of edges; an [`Edge`] counts them.
+    fn reasons(&self) -> &'static [&'static str];
+
+    /// Reads the inputs, whose shapes are right.
+    fn read<'a>(&self, job: &Job<'a>) -> Result<Self::Rows<'a>, KernelError>;
+
+    /// Makes room for rows, of which there are none so far.
+    fn reserve(&mut self, rows: &Self::Rows<'_>);
+
+    /// What a row of the inputs is to the one in that slot.
+    fn compare(&self, slot: u32, rows: &Self::Rows<'_>, row: usize) -> Change;
+
+    /// Puts into a slot what it lacks of a row, and joins as many edges as it takes for the groups to be
+    /// right again, provided that they were without.
+    fn add(
+        &mut self,
+        slot: u32,
+        rows: &Self::Rows<'_>,
+        row: usize,
+        joins: &mut Joins<'_, '_>,
+    ) -> Result<(), KernelError>;
+
+    /// Takes everything out of a slot.
+    fn remove(&mut self, slot: u32, joins: &mut Joins<'_, '_>) -> Result<(), KernelError>;
+
+    /// Tells the edges of a loose slot again. When all loose slots have been through this, the groups
+    /// have to be right, provided that rows of one old group which are not loose are still together.
+    fn rejoin(&self, slot: u32, joins: &mut Joins<'_, '_>) -> Result<(), KernelError>;
+
+    /// The bytes that the index takes.
+    fn bytes(&self) -> usize;
+}
+
+/// What became of a row that was there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Change {
+    /// Nothing that the rule looks at.
+    None,
+    /// It only gained, and no edge that it had can be false now.
+    Growth,
+    /// An edge that it had may be false now.
+    Other,
+}
+
+/// Where a rule tells its edges.
+pub(crate) struct Joins<'s, 'p> {
+    pub(super) groups: &'s mut Groups,
+    pub(super) steps: Steps<'p>,
+    /// Those that joined.
+    pub(super) edges: Vec<Edge>,
+}
+
+impl Joins<'_, '_> {
+    /// Tells an edge.
+    pub(crate) fn join(&mut self, edge: Edge) -> Result<(), KernelError> {
+        self.step()?;
+        if self.groups.join(edge, &mut self.steps)? {
+            self.edges.push(edge);
+        }
+        Ok(())
+    }
+
+    /// Counts a step that tells no edge, for the checkpoint.
+    pub(crate) fn step(&mut self) -> Result<(), KernelError> {
+        self.steps.step()
+    }
+
+    /// Whether a slot is new or loose, so that one cannot rely on its being together with others.
+    pub(crate) fn is_loose(&self, slot: u32) -> bool {
+        self.groups.is_anew(slot)
+    }
+}
