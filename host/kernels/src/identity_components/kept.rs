@@ -249,7 +249,7 @@ impl Rule for Index {
         self.holdings.reserve(rows.values_max());
     }
 
-    fn compare(&self, slot: u32, rows: &Rows<'_>, row: usize) -> Change {
+    fn compare(&self, slot: u32, rows: &Rows<'_>, row: u32) -> Change {
         let held = self.postings_of(slot);
         let known = |(reason, value)| self.by_value[usize::from(reason)].get(value);
         let mut kept = Vec::with_capacity(held.len());
@@ -273,11 +273,41 @@ impl Rule for Index {
         }
     }
 
+    fn look_ahead(&self, entering: &[(u32, u32)], rows: &Rows<'_>, joins: &Joins<'_, '_>) {
+        let mut hubs = Vec::with_capacity(4 * entering.len());
+        let values =
+            entering.iter().flat_map(|&(_, row)| rows.values(row).map(move |it| (row, it)));
+        for (row, (reason, value)) in values {
+            if let Some(posting) = self.by_value[usize::from(reason)].get(value) {
+                hubs.push((posting, row));
+            }
+        }
+        for (at, row) in &mut hubs {
+            let posting = &self.postings[*at];
+            let list = if posting.reason < FIRST_OF_TOKENS { 0 } else { rows.kind(*row) };
+            *at = posting.hubs[usize::from(list)];
+        }
+        let mut read = 0;
+        for (at, _) in &mut hubs {
+            if *at != ABSENT {
+                let Holding { slot, next, .. } = self.holdings[*at];
+                *at = next;
+                read ^= joins.look_ahead(slot);
+            }
+        }
+        for (at, _) in hubs {
+            if at != ABSENT {
+                read ^= self.holdings[at].previous;
+            }
+        }
+        std::hint::black_box(read);
+    }
+
     fn add(
         &mut self,
         slot: u32,
         rows: &Rows<'_>,
-        row: usize,
+        row: u32,
         joins: &mut Joins<'_, '_>,
     ) -> Result<(), KernelError> {
         let held = self.postings_of(slot);

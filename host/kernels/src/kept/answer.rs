@@ -35,15 +35,15 @@ impl Answer<'_> {
 
         let told = groups.tell(steps)?;
         let anchor = |slot| if slot == ABSENT { ABSENT } else { self.keys[slot] };
-        let column = |of: fn(&_) -> u32| Column::from(told.iter().map(of).collect::<Vec<_>>());
+        let column = |of: fn(&_) -> u32| Column::Uint32(told.iter().map(of).collect());
         let grouped = [
             ("group", column(|told| told.group)),
             ("size", column(|told| told.size)),
-            ("anchor", Column::text(told.iter().map(|told| anchor(told.anchor)).collect())),
+            ("anchor", Column::Text(told.iter().map(|told| anchor(told.anchor)).collect())),
             ("rebuilt", column(|told| u32::from(told.rebuilt))),
         ];
         let end = |of: fn(&Edge) -> u32| {
-            Column::text(edges.iter().map(|edge| self.keys[of(edge)]).collect())
+            Column::Text(edges.iter().map(|edge| self.keys[of(edge)]).collect())
         };
         let ends = [("a", end(|edge| edge.a)), ("b", end(|edge| edge.b))];
         Ok(vec![frame(moved)?, frame(grouped)?, frame(ends.into_iter().chain(self.why(edges)?))?])
@@ -80,7 +80,7 @@ impl Answer<'_> {
                 edges.push(Edge { a: row.min(other), b: row.max(other), ..edge });
             }
         }
-        let end = |of: fn(&Edge) -> u32| Column::from(edges.iter().map(of).collect::<Vec<_>>());
+        let end = |of: fn(&Edge) -> u32| Column::Uint32(edges.iter().map(of).collect());
         let ends = [("a", end(|edge| edge.a)), ("b", end(|edge| edge.b))];
         let labels = frame([("label", labels.into())])?;
         Ok(Some(vec![labels, frame(ends.into_iter().chain(self.why(&edges)?))?]))
@@ -91,7 +91,7 @@ impl Answer<'_> {
         let reasons = self.texts.codes(self.reasons.iter().copied())?;
         let reason = edges.iter().map(|edge| reasons[usize::from(edge.reason)]).collect();
         let value = edges.iter().map(|edge| edge.value).collect();
-        Ok([("reason", Column::text(reason)), ("value", Column::text(value))])
+        Ok([("reason", Column::Text(reason)), ("value", Column::Text(value))])
     }
 }
 

@@ -263,7 +263,8 @@ impl Groups {
     /// A member that did not move. Only members that did are passed over, so that all anchors together
     /// cost no more than what moved.
     fn anchor(&self, group: u32, steps: &mut Steps<'_>) -> Result<u32, KernelError> {
-        let mut at = group;
+        // Who came to a new root moved.
+        let mut at = if self.is_anew(group) { ABSENT } else { group };
         while at != ABSENT && self.nodes[at as usize].is(MOVED) {
             steps.step()?;
             at = self.following(group, at);

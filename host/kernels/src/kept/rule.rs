@@ -23,7 +23,11 @@ pub(crate) trait Rule: Send {
     fn reserve(&mut self, rows: &Self::Rows<'_>);
 
     /// What a row of the inputs is to the one in that slot.
-    fn compare(&self, slot: u32, rows: &Self::Rows<'_>, row: usize) -> Change;
+    fn compare(&self, slot: u32, rows: &Self::Rows<'_>, row: u32) -> Change;
+
+    /// Reads what adding these slots and rows will read. Nothing follows from it; but the reads of many
+    /// rows wait for memory together, where those of one row wait for each other.
+    fn look_ahead(&self, entering: &[(u32, u32)], rows: &Self::Rows<'_>, joins: &Joins<'_, '_>);
 
     /// Puts into a slot what it lacks of a row, and joins as many edges as it takes for the groups to be
     /// right again, provided that they were without.
@@ -31,7 +35,7 @@ pub(crate) trait Rule: Send {
         &mut self,
         slot: u32,
         rows: &Self::Rows<'_>,
-        row: usize,
+        row: u32,
         joins: &mut Joins<'_, '_>,
     ) -> Result<(), KernelError>;
 
@@ -78,6 +82,11 @@ impl Joins<'_, '_> {
     /// Counts a step that tells no edge, for the checkpoint.
     pub(crate) fn step(&mut self) -> Result<(), KernelError> {
         self.steps.step()
+    }
+
+    /// Reads what joining a slot will read.
+    pub(crate) fn look_ahead(&self, slot: u32) -> u32 {
+        self.groups.group(slot)
     }
 
     /// Whether a slot is new or loose, so that one cannot rely on its being together with others.

@@ -26,6 +26,10 @@ impl<T> Slab<T> {
         }
         let number = u32::try_from(self.items.len()).ok();
         let number = number.filter(|_| self.items.len() < self.items_max)?;
+        if self.items.len() == self.items.capacity() {
+            // By an eighth: what doubles is empty by half at the worst, and these are the largest vectors.
+            self.items.reserve_exact(self.items.len() / 8 + 16);
+        }
         self.items.push(item);
         Some(number)
     }

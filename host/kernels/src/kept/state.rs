@@ -13,6 +13,9 @@ use crate::kernel::{Job, KernelError, Shape};
 use crate::pace::Pace;
 use crate::text::Interner;
 
+/// How many rows enter between two looks ahead: what they touch stays in the nearest cache.
+const BLOCK: usize = 64;
+
 /// The state of a kernel that groups rows by a [`Rule`].
 pub(crate) struct KeptGroups<R> {
     roll: Roll<R>,
@@ -58,8 +61,13 @@ impl<R: Rule> KeptGroups<R> {
         for &slot in &loose {
             roll.rule.rejoin(slot, &mut joins)?;
         }
-        for (slot, row) in entering {
-            roll.rule.add(slot, &rows, row, &mut joins)?;
+        for block in entering.chunks(BLOCK) {
+            if block.len() > 1 {
+                roll.rule.look_ahead(block, &rows, &joins);
+            }
+            for &(slot, row) in block {
+                roll.rule.add(slot, &rows, row, &mut joins)?;
+            }
         }
         let Joins { groups, mut steps, edges } = joins;
         groups.mark_rebuilt(&loose, &mut steps)?;
@@ -107,9 +115,9 @@ impl<R: Rule> Roll<R> {
         rows: &R::Rows<'_>,
         texts: &Interner,
         joins: &mut Joins<'_, '_>,
-    ) -> Result<Vec<(u32, usize)>, KernelError> {
+    ) -> Result<Vec<(u32, u32)>, KernelError> {
         let mut entering = Vec::with_capacity(keys.len());
-        for (row, &key) in keys.iter().enumerate() {
+        for (row, &key) in (0_u32..).zip(keys) {
             joins.step()?;
             if key == ABSENT {
                 let fault = format!("row {row} has no key");

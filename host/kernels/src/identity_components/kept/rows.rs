@@ -37,14 +37,15 @@ impl<'a> Rows<'a> {
     }
 
     /// Which slots a row fills: 0 neither, 1 only JA3, 2 only HASSH, 3 both.
-    pub(super) fn kind(&self, row: usize) -> u8 {
-        let filled = |slot: &[u32]| u8::from(slot[row] != ABSENT);
+    pub(super) fn kind(&self, row: u32) -> u8 {
+        let filled = |slot: &[u32]| u8::from(slot[row as usize] != ABSENT);
         filled(self.population.ja3) + 2 * filled(self.population.hassh)
     }
 
     /// Reason, by its number in [`REASONS`](super::REASONS), and value of everything that a row holds; a
     /// token may stand twice.
-    pub(super) fn values(&self, row: usize) -> impl Iterator<Item = (u8, u32)> {
+    pub(super) fn values(&self, row: u32) -> impl Iterator<Item = (u8, u32)> {
+        let row = row as usize;
         let population = &self.population;
         let id = population.ids.map_or(ABSENT, |ids| ids[row]);
         let tokens = |held: &Tokens<'a>, starts: &[u32]| {
