@@ -8,10 +8,9 @@
 //! nothing of any rule. A [`Rule`](rule::Rule) keeps an index that tells the edges of one row, and nothing of
 //! groups. [`KeptGroups`](state::KeptGroups) gives rows their slots and lets the two meet, in three passes:
 //!
-//! 1. Whoever is gone, or changed so that an edge may be false now, leaves the index and its group, and
-//!    what hung on it in the forest comes loose.
-//! 2. The rule tells the edges of the loose rows again. An edge never leaves the old group, so this is
-//!    all that a removal can cost: what hung on the row, and for the root of a tree its whole group.
+//! 1. Whoever is gone, or changed so that an edge may be false now, leaves the index and its group.
+//! 2. What hung on those in the forest looks for another way, and is a group of its own only if the rule
+//!    knows none. An edge never leaves the old group, so this is all that a removal can do.
 //! 3. Rows that are new, changed, or merely grown enter the index and join by their edges.
 //!
 //! # Size
@@ -35,20 +34,20 @@ use crate::pace::Pace;
 use crate::text::Interner;
 
 pub(crate) use codes::Codes;
-pub(crate) use groups::Edge;
+pub(crate) use groups::{Edge, Search};
 pub(crate) use rule::{Change, Joins, Rule};
 pub(crate) use slab::Slab;
 pub(crate) use state::KeptGroups;
 
 /// What [`Kept::update`] answers.
 ///
-/// * `moved` has every named row, every row that now belongs to another group than before, and every
-///   row that lost its edges. Where `anew` is 1, no edge told before holds any more: the row is new, or
-///   it changed, or what it hung on was taken away.
+/// * `moved` has every named row, and every row that now belongs to another group than before; where a
+///   group came apart and was joined again at once, perhaps also rows that are back. Where `anew` is 1,
+///   no edge of the row that was told before holds any more: it is new, or it changed.
 /// * `groups` has every group that occurs in `moved`, and every one that lost rows. A group's id is its
-///   own for as long as it only grows and nobody larger swallows it. `size` is 0 where the group is no
-///   more. `anchor` is the key of a member that is not in `moved`, absent if there is none. `rebuilt` is
-///   1 where rows hung on one that was taken away: the group may be a part of a former one.
+///   own until a larger one swallows it, or it comes apart and another part is larger. `size` is 0 where
+///   the group is no more. `anchor` is the key of a member that is not in `moved`, absent if there is
+///   none. `rebuilt` is 1 where a former group came apart: the rest of it is elsewhere.
 /// * `edges` are the new ones. Forget every edge of a row that is gone or `anew`, add these, and what
 ///   you have is a spanning forest of the groups, each edge an edge of the rule.
 pub static OUTPUTS: [Shape; 3] = [

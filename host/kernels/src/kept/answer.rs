@@ -57,7 +57,8 @@ impl Answer<'_> {
         slots: &[u32],
         pace: &Pace<'_>,
     ) -> Result<Option<Vec<Frame>>, KernelError> {
-        let mut row_of = vec![ABSENT; groups.slots()];
+        let (slots_end, groups_end) = groups.ends();
+        let mut row_of = vec![ABSENT; slots_end];
         for (row, &slot) in (0_u32..).zip(slots) {
             pace.check_row(row as usize)?;
             if row_of[slot as usize] != ABSENT {
@@ -65,7 +66,7 @@ impl Answer<'_> {
             }
             row_of[slot as usize] = row;
         }
-        let mut first_of = vec![ABSENT; groups.slots()];
+        let mut first_of = vec![ABSENT; groups_end];
         let (mut labels, mut edges) = (Vec::with_capacity(slots.len()), Vec::new());
         for (row, &slot) in (0_u32..).zip(slots) {
             pace.check_row(row as usize)?;

@@ -1,20 +1,25 @@
 //! Groups that grow, lose members and come apart, with the forest that explains them.
 //!
-//! A group is a rooted tree of its rows. Each row but the root hangs by one edge of the rule on another
-//! row of the group, and the root is the group's id: an id needs no table of its own, and two groups
-//! never have the same. Every row also knows its group outright, so that nobody has to climb.
+//! A group is a rooted tree of its rows: each row but the root hangs by one edge of the rule on another
+//! row of the group. Every row also knows its group outright, so that nobody has to climb.
 //!
-//! *Joining* hangs the smaller tree, turned until the row of the edge is its root, into the larger one;
-//! all that the smaller one has to be told is its new group, so a row changes hands at most log n times
-//! while groups only grow. *Cutting* takes a row out together with whatever hangs on it; the rest of the
-//! tree still holds together by edges that nobody touched, and keeps its id. What hung on the row
-//! stands alone until the rule has said again where it belongs.
+//! *Joining* hangs the smaller tree, turned until the row of the edge is its root, into the larger one.
+//! All that the smaller one has to be told is its new group, so a row changes hands at most log n times
+//! while groups only grow.
+//!
+//! *Cutting* takes a row out of its tree, and what hung on it becomes trees of their own, under the old
+//! group for the time being. *Mending* makes that true again: see [`mend`].
 //!
 //! Rows are slots here: small numbers that are given again.
 
+mod mend;
+
+use super::Slab;
 use super::steps::Steps;
 use crate::column::ABSENT;
 use crate::kernel::KernelError;
+
+pub(crate) use mend::Search;
 
 /// An edge of the rule between two slots: `reason` counts the rule's reasons.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,52 +31,74 @@ pub(crate) struct Edge {
 }
 
 /// The groups, and what became of them since [`Groups::settle`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Groups {
     nodes: Vec<Node>,
+    heads: Slab<Head>,
     /// Slots that are marked, in order of their first mark.
     touched: Vec<u32>,
-    /// Groups that lost rows, and were there before; perhaps more than once.
+    /// Groups that are marked, perhaps more than once.
+    touched_groups: Vec<u32>,
+    /// Groups that were there before and lost rows, perhaps more than once.
     shrunk: Vec<u32>,
-    /// Slots that stand alone because what they hung on was cut.
-    loose: Vec<u32>,
+    /// Groups that were there before and are no more.
+    ended: Vec<u32>,
+    /// Rows that hung on one that was cut.
+    tops: Vec<u32>,
 }
 
-/// A slot's place in the tree of its group: 32 bytes, half a cache line. Links may be [`ABSENT`].
+/// A slot's place in the tree of its group: 32 bytes, half a cache line. Numbers may be [`ABSENT`].
 #[derive(Clone, Copy, Debug)]
 struct Node {
     group: u32,
-    /// The rows of the group, where the slot is its root.
-    size: u32,
     parent: u32,
     child: u32,
     next: u32,
     previous: u32,
     /// Value and reason of the edge to the parent.
     value: u32,
+    /// While a tree is mended, the piece that this is known to belong to.
+    piece: u32,
     reason: u8,
     marks: u8,
 }
 
-/// Is a row at all.
+/// A group; its number is its id.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    root: u32,
+    size: u32,
+    marks: u8,
+}
+
+/// A row: is one at all.
 const HELD: u8 = 1;
-/// Was named in this update.
+/// A row: was named in this update.
 const NAMED: u8 = 2;
-/// Belongs in the list of what moved.
+/// A row: belongs in the list of what moved.
 const MOVED: u8 = 4;
-/// Is new, or was cut from its edges.
+/// A row: is new, or was cut from its edges.
 const ANEW: u8 = 8;
-/// As a group: something was cut out of it, or what was cut loose came to it.
-const CUT: u8 = 16;
-/// As a group: stands in the list of groups.
-const TOLD: u8 = 32;
+
+/// A group: was made in this update, so that whoever is in it moved.
+const FRESH: u8 = 1;
+/// A group: is a part of one that came apart.
+const PART: u8 = 2;
+/// A group: stands in the list of groups.
+const TOLD: u8 = 4;
 
 impl Node {
-    fn alone(slot: u32, marks: u8) -> Self {
-        let [parent, child, next, previous, value] = [ABSENT; 5];
-        Self { group: slot, size: 1, parent, child, next, previous, value, reason: 0, marks }
+    fn alone(marks: u8) -> Self {
+        let [group, parent, child, next, previous, value, piece] = [ABSENT; 7];
+        Self { group, parent, child, next, previous, value, piece, reason: 0, marks }
     }
 
+    fn is(&self, mark: u8) -> bool {
+        self.marks & mark != 0
+    }
+}
+
+impl Head {
     fn is(&self, mark: u8) -> bool {
         self.marks & mark != 0
     }
@@ -89,51 +116,58 @@ pub(super) struct Told {
 }
 
 impl Groups {
-    /// A new row in a group of its own: in the next slot there never was, or in one that was removed
-    /// before the last [`Groups::settle`].
+    pub(super) fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            heads: Slab::new(usize::MAX),
+            touched: Vec::new(),
+            touched_groups: Vec::new(),
+            shrunk: Vec::new(),
+            ended: Vec::new(),
+            tops: Vec::new(),
+        }
+    }
+
+    /// A new row, in no group yet: in the next slot there never was, or in one that was removed before
+    /// the last [`Groups::settle`].
     pub(super) fn add(&mut self, slot: u32) {
         if slot as usize == self.nodes.len() {
-            self.nodes.push(Node::alone(slot, 0));
+            self.nodes.push(Node::alone(0));
         }
-        *self.node(slot) = Node::alone(slot, HELD | MOVED | ANEW);
+        *self.node(slot) = Node::alone(HELD | MOVED | ANEW);
         self.touched.push(slot);
     }
 
     /// Marks a row as named; false if it was already.
     pub(super) fn name(&mut self, slot: u32) -> bool {
-        self.mark(slot, MOVED);
         let first = !self.nodes[slot as usize].is(NAMED);
-        self.node(slot).marks |= NAMED;
+        self.mark(slot, NAMED | MOVED);
         first
     }
 
-    /// Takes a row out of its group, and leaves alone what hung on it. All cuts of an update come
-    /// before its joins.
+    /// Takes a row out of its group, into none. All cuts of an update come before [`Groups::mend`].
     pub(super) fn cut(&mut self, slot: u32, steps: &mut Steps<'_>) -> Result<(), KernelError> {
-        let Node { group, child, .. } = self.nodes[slot as usize];
-        if self.nodes[slot as usize].is(ANEW) {
-            return Ok(());
-        }
+        let Node { group, mut child, .. } = self.nodes[slot as usize];
         self.shrunk.push(group);
-        if child != ABSENT {
-            self.mark(group, CUT);
+        let head = &mut self.heads[group];
+        head.size -= 1;
+        if head.root == slot {
+            head.root = ABSENT;
         }
-        let start = self.loose.len();
-        let mut at = child;
-        while at != ABSENT {
-            steps.step()?;
-            self.loose.push(at);
-            at = self.following(slot, at);
+        if head.size == 0 {
+            self.ended.push(group);
         }
         self.unlink(slot);
-        for index in start..self.loose.len() {
+        while child != ABSENT {
             steps.step()?;
-            self.leave_alone(self.loose[index]);
+            self.tops.push(child);
+            let node = self.node(child);
+            node.parent = ABSENT;
+            node.previous = ABSENT;
+            child = std::mem::replace(&mut node.next, ABSENT);
         }
-        // The root goes last, because its size is that of the group.
-        let lost = u32::try_from(self.loose.len() - start + 1).unwrap_or(u32::MAX);
-        self.node(group).size -= lost;
-        self.leave_alone(slot);
+        self.mark(slot, MOVED | ANEW);
+        *self.node(slot) = Node::alone(self.nodes[slot as usize].marks);
         Ok(())
     }
 
@@ -142,62 +176,39 @@ impl Groups {
         self.node(slot).marks &= !HELD;
     }
 
-    /// The rows that cuts left alone, taken; some may be removed by now.
-    pub(super) fn take_loose(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.loose)
-    }
-
     /// Whether a row is new, or was cut from its edges in this update.
     pub(super) fn is_anew(&self, slot: u32) -> bool {
         self.nodes[slot as usize].is(ANEW)
     }
 
+    /// Puts a row that is in no group into one of its own.
+    pub(super) fn enter(&mut self, slot: u32) -> Result<(), KernelError> {
+        if self.nodes[slot as usize].group == ABSENT {
+            self.node(slot).group = self.new_group(slot, 1, FRESH)?;
+        }
+        Ok(())
+    }
+
     /// Joins the groups of an edge's ends. True: they were apart.
     pub(super) fn join(&mut self, edge: Edge, steps: &mut Steps<'_>) -> Result<bool, KernelError> {
-        let Edge { a, b, reason, value } = edge;
+        let Edge { a, b, .. } = edge;
         let (of_a, of_b) = (self.nodes[a as usize].group, self.nodes[b as usize].group);
         if of_a == of_b {
             return Ok(false);
         }
         // The smaller one moves; of two as large, the new one.
-        let rank = |group: u32| {
-            let node = &self.nodes[group as usize];
-            (node.size, !node.is(ANEW))
-        };
+        let rank = |group: u32| (self.heads[group].size, !self.heads[group].is(FRESH));
         let (row, on, from, to) =
             if rank(of_a) <= rank(of_b) { (a, b, of_a, of_b) } else { (b, a, of_b, of_a) };
-        if !self.nodes[from as usize].is(ANEW) {
-            self.shrunk.push(from);
+        let Head { root, size, .. } = self.heads[from];
+        if self.heads[from].is(PART) {
+            self.mark_group(to, PART);
         }
-        if self.nodes[from as usize].is(CUT) {
-            self.mark(to, CUT);
-        }
-        self.node(to).size += self.nodes[from as usize].size;
-        let mut at = from;
-        while at != ABSENT {
-            steps.step()?;
-            self.mark(at, MOVED);
-            self.node(at).group = to;
-            at = self.following(from, at);
-        }
-        self.hang(row, on, reason, value);
+        self.heads[to].size += size;
+        self.relabel(root, to, steps)?;
+        self.hang(row, on, edge);
+        self.end(from);
         Ok(true)
-    }
-
-    /// Marks the groups that loose rows came to, once all are joined.
-    pub(super) fn mark_rebuilt(
-        &mut self,
-        loose: &[u32],
-        steps: &mut Steps<'_>,
-    ) -> Result<(), KernelError> {
-        for &slot in loose {
-            steps.step()?;
-            let Node { group, .. } = self.nodes[slot as usize];
-            if self.nodes[slot as usize].is(HELD) {
-                self.mark(group, CUT);
-            }
-        }
-        Ok(())
     }
 
     /// The rows to be listed as moved, with their groups.
@@ -216,24 +227,28 @@ impl Groups {
         let mut told = Vec::new();
         for group in groups.into_iter().chain(shrunk) {
             steps.step()?;
-            let node = self.nodes[group as usize];
-            if node.is(TOLD) {
-                continue;
+            let head = self.heads[group];
+            if !head.is(TOLD) {
+                self.mark_group(group, TOLD);
+                let anchor = self.anchor(head, steps)?;
+                told.push(Told { group, size: head.size, anchor, rebuilt: head.is(PART) });
             }
-            self.mark(group, TOLD);
-            let there = node.is(HELD) && node.group == group;
-            let size = if there { node.size } else { 0 };
-            let anchor = if there { self.anchor(group, steps)? } else { ABSENT };
-            told.push(Told { group, size, anchor, rebuilt: node.is(CUT) });
         }
         Ok(told)
     }
 
     /// Forgets what became of the groups, which has been told.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&mut self, steps: &mut Steps<'_>) -> Result<(), KernelError> {
         for slot in std::mem::take(&mut self.touched) {
+            steps.step()?;
             self.node(slot).marks &= HELD;
         }
+        for group in std::mem::take(&mut self.touched_groups) {
+            steps.step()?;
+            self.heads[group].marks = 0;
+        }
+        std::mem::take(&mut self.ended).into_iter().for_each(|group| self.heads.remove(group));
+        Ok(())
     }
 
     /// The group of a row.
@@ -247,9 +262,9 @@ impl Groups {
         (parent != ABSENT).then_some(Edge { a: slot, b: parent, reason, value })
     }
 
-    /// All slots are below this.
-    pub(super) fn slots(&self) -> usize {
-        self.nodes.len()
+    /// All slots, and all groups, are below these.
+    pub(super) fn ends(&self) -> (usize, usize) {
+        (self.nodes.len(), self.heads.end())
     }
 
     pub(super) fn reserve(&mut self, more: usize) {
@@ -257,19 +272,51 @@ impl Groups {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.nodes.capacity() * size_of::<Node>()
+        self.nodes.capacity() * size_of::<Node>() + self.heads.bytes()
     }
 
     /// A member that did not move. Only members that did are passed over, so that all anchors together
     /// cost no more than what moved.
-    fn anchor(&self, group: u32, steps: &mut Steps<'_>) -> Result<u32, KernelError> {
-        // Who came to a new root moved.
-        let mut at = if self.is_anew(group) { ABSENT } else { group };
+    fn anchor(&self, head: Head, steps: &mut Steps<'_>) -> Result<u32, KernelError> {
+        let mut at = if head.is(FRESH) { ABSENT } else { head.root };
         while at != ABSENT && self.nodes[at as usize].is(MOVED) {
             steps.step()?;
-            at = self.following(group, at);
+            at = self.following(head.root, at);
         }
         Ok(at)
+    }
+
+    /// Tells a whole tree its new group.
+    fn relabel(&mut self, root: u32, to: u32, steps: &mut Steps<'_>) -> Result<(), KernelError> {
+        let mut at = root;
+        while at != ABSENT {
+            steps.step()?;
+            self.mark(at, MOVED);
+            self.node(at).group = to;
+            at = self.following(root, at);
+        }
+        Ok(())
+    }
+
+    /// Gives up a group whose rows have all moved.
+    fn end(&mut self, group: u32) {
+        let head = &mut self.heads[group];
+        (head.root, head.size) = (ABSENT, 0);
+        if head.is(FRESH) {
+            // Nobody has heard of it, so its id may be given again at once.
+            self.heads.remove(group);
+        } else {
+            self.shrunk.push(group);
+            self.ended.push(group);
+        }
+    }
+
+    fn new_group(&mut self, root: u32, size: u32, marks: u8) -> Result<u32, KernelError> {
+        let group = self.heads.insert(Head { root, size, marks: 0 });
+        let full = || KernelError::Limit(format!("keeps at most {ABSENT} groups"));
+        let group = group.ok_or_else(full)?;
+        self.mark_group(group, marks);
+        Ok(group)
     }
 
     /// The row after `at` in the subtree of `top`, parents before children.
@@ -289,8 +336,8 @@ impl Groups {
     }
 
     /// Turns the tree of `row` until that is its root, and hangs it on a row of another tree.
-    fn hang(&mut self, row: u32, on: u32, reason: u8, value: u32) {
-        let (mut at, mut on, mut reason, mut value) = (row, on, reason, value);
+    fn hang(&mut self, row: u32, on: u32, edge: Edge) {
+        let (mut at, mut on, mut reason, mut value) = (row, on, edge.reason, edge.value);
         loop {
             let before = self.nodes[at as usize];
             self.unlink(at);
@@ -321,16 +368,16 @@ impl Groups {
         }
     }
 
-    fn leave_alone(&mut self, slot: u32) {
-        self.mark(slot, MOVED | ANEW);
-        *self.node(slot) = Node::alone(slot, self.nodes[slot as usize].marks);
-    }
-
     fn mark(&mut self, slot: u32, marks: u8) {
         if self.nodes[slot as usize].marks & !HELD == 0 {
             self.touched.push(slot);
         }
         self.node(slot).marks |= marks;
+    }
+
+    fn mark_group(&mut self, group: u32, marks: u8) {
+        self.touched_groups.push(group);
+        self.heads[group].marks |= marks;
     }
 
     fn node(&mut self, slot: u32) -> &mut Node {

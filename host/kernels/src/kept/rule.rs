@@ -1,6 +1,6 @@
 //! The seam between groups and rules: what a rule has to tell, and where it tells it.
 
-use super::groups::{Edge, Groups};
+use super::groups::{Edge, Groups, Search};
 use super::steps::Steps;
 use crate::kernel::{Job, KernelError, Signature};
 
@@ -42,9 +42,9 @@ pub(crate) trait Rule: Send {
     /// Takes everything out of a slot.
     fn remove(&mut self, slot: u32, joins: &mut Joins<'_, '_>) -> Result<(), KernelError>;
 
-    /// Tells the edges of a loose slot again. When all loose slots have been through this, the groups
-    /// have to be right, provided that rows of one old group which are not loose are still together.
-    fn rejoin(&self, slot: u32, joins: &mut Joins<'_, '_>) -> Result<(), KernelError>;
+    /// An edge from a slot to one that is outside of its piece, as `search` knows. Where there is none for
+    /// any slot of a piece, there must be no edge of the rule either.
+    fn way_out(&self, slot: u32, search: &mut Search<'_, '_>) -> Result<Option<Edge>, KernelError>;
 
     /// The bytes that the index takes.
     fn bytes(&self) -> usize;
@@ -87,10 +87,5 @@ impl Joins<'_, '_> {
     /// Reads what joining a slot will read.
     pub(crate) fn look_ahead(&self, slot: u32) -> u32 {
         self.groups.group(slot)
-    }
-
-    /// Whether a slot is new or loose, so that one cannot rely on its being together with others.
-    pub(crate) fn is_loose(&self, slot: u32) -> bool {
-        self.groups.is_anew(slot)
     }
 }

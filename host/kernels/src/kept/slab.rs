@@ -49,6 +49,11 @@ impl<T> Slab<T> {
         self.items.len() - self.free.len()
     }
 
+    /// All numbers are below this one.
+    pub(crate) fn end(&self) -> usize {
+        self.items.len()
+    }
+
     /// The bytes that it takes.
     pub(crate) fn bytes(&self) -> usize {
         self.items.capacity() * size_of::<T>() + self.free.capacity() * size_of::<u32>()

@@ -41,7 +41,7 @@ impl<R: Rule> KeptGroups<R> {
     /// Nothing yet, and never more rows than that.
     pub(crate) fn bounded(rule: R, rows_max: usize) -> Self {
         let roll = Roll { rule, keys: Slab::new(rows_max), slots: Codes::new() };
-        Self { roll, groups: Groups::default(), torn: false }
+        Self { roll, groups: Groups::new(), torn: false }
     }
 
     fn change(&mut self, job: &Job<'_>, gone: &[u32]) -> Result<Vec<Frame>, KernelError> {
@@ -57,24 +57,22 @@ impl<R: Rule> KeptGroups<R> {
 
         let freed = roll.dismiss(gone, &mut joins)?;
         let entering = roll.admit(keys, &rows, job.texts, &mut joins)?;
-        let loose = joins.groups.take_loose();
-        for &slot in &loose {
-            roll.rule.rejoin(slot, &mut joins)?;
-        }
+        let Joins { groups, steps, edges } = &mut joins;
+        *edges = groups.mend(steps, |slot, search| roll.rule.way_out(slot, search))?;
         for block in entering.chunks(BLOCK) {
             if block.len() > 1 {
                 roll.rule.look_ahead(block, &rows, &joins);
             }
             for &(slot, row) in block {
+                joins.groups.enter(slot)?;
                 roll.rule.add(slot, &rows, row, &mut joins)?;
             }
         }
         let Joins { groups, mut steps, edges } = joins;
-        groups.mark_rebuilt(&loose, &mut steps)?;
 
         let answer = Answer { keys: &roll.keys, reasons: roll.rule.reasons(), texts: job.texts };
         let frames = answer.changes(groups, &edges, &mut steps)?;
-        groups.settle();
+        groups.settle(&mut steps)?;
         // Slots are given again only now that all is told, so that a mark never means another row.
         freed.into_iter().for_each(|slot| roll.keys.remove(slot));
         Ok(frames)
