@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use corral::config::PoolConfig;
+use corral::clock::SystemClock;
+use corral::config::{PoolConfig, VerifyConfig};
 use corral::pool::{Call, Pool};
 use corral_kernels::{Column, Frame, Interner, find};
 
@@ -18,7 +19,9 @@ const CALLS_ALONE: usize = 500;
 pub(crate) fn fairness() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let texts = Arc::new(Interner::new(1 << 30));
-    let pool = Pool::start(&PoolConfig::default())?;
+    // Unchecked: what is measured is the pool.
+    let verify = VerifyConfig { rows_max: 0, sample: 0 };
+    let pool = Pool::start(&PoolConfig::default(), &verify, Arc::new(SystemClock::start()))?;
     let mut calls = 0;
     let alone = runtime.block_on(latencies(&pool, &texts, || {
         calls += 1;

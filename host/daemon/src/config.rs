@@ -22,6 +22,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The shared pool of kernel threads.
     pub pool: PoolConfig,
+    /// Which kernel answers are checked.
+    pub verify: VerifyConfig,
     /// What a plugin may use.
     pub limits: Limits,
     /// Reading logs.
@@ -74,6 +76,22 @@ pub struct PoolConfig {
 impl Default for PoolConfig {
     fn default() -> Self {
         Self { threads: 0, inline_rows: 256, large_rows: 100_000, large_kernels_max: 2 }
+    }
+}
+
+/// Which answers of kernels are checked before anybody sees them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VerifyConfig {
+    /// Answers to inputs with at most so many rows together are always checked.
+    pub rows_max: usize,
+    /// Above that one call in so many is, of each kernel, the first included; 0: none, 1: all.
+    pub sample: u64,
+}
+
+impl Default for VerifyConfig {
+    fn default() -> Self {
+        Self { rows_max: 200_000, sample: 16 }
     }
 }
 

@@ -6,6 +6,7 @@
 //! in one file each, named after their interface: [`frames`], [`kernels`], [`storage`], [`log`].
 //! Guests run on a runtime of their own, so that one that spins cannot keep the daemon from its timers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use wasmtime::component::{Linker, ResourceTable};
 
 use crate::clock::Clock;
 use crate::config::{Config, Limits};
-use crate::pool::{Pool, PoolError};
+use crate::pool::{Checked, Pool, PoolError};
 use crate::store::Store;
 use crate::store::resident::Resident;
 
@@ -26,13 +27,15 @@ mod guest;
 mod kernels;
 pub mod load;
 mod log;
+pub mod prove;
 mod storage;
 pub mod tick;
 
+pub use kernels::{KernelCall, Verdict};
 pub use load::{Description, LoadError, Plugin};
 pub use tick::{Reason, TickError, Ticked, Wake};
 
-use guest::Guest;
+use guest::{Guest, Mode};
 
 /// What all plugins share: engine, linker, pool, database and the table of texts.
 pub struct Host {
@@ -97,7 +100,7 @@ impl Host {
         Ok(Self {
             engine,
             linker,
-            pool: Pool::start(&config.pool)?,
+            pool: Pool::start(&config.pool, &config.verify, clock.clone())?,
             store,
             resident: Arc::new(Resident::new(texts.clone(), config.store.resident_bytes_max)),
             texts,
@@ -106,8 +109,13 @@ impl Host {
         })
     }
 
+    /// What kernels answered since the start and what came of it, by kernel; ticks that failed included.
+    pub fn checked(&self) -> BTreeMap<&'static str, Checked> {
+        self.pool.checked()
+    }
+
     /// A Store for one call: its limits set, its budget full.
-    fn guest_store(&self, plugin: Option<&Plugin>) -> wasmtime::Store<Guest> {
+    fn guest_store(&self, plugin: Option<&Plugin>, mode: Mode) -> wasmtime::Store<Guest> {
         let guest = Guest {
             table: ResourceTable::new(),
             name: plugin.map_or_else(String::new, |plugin| plugin.description().name.clone()),
@@ -116,6 +124,7 @@ impl Host {
             used: guest::Used::default(),
             memory: engine::memory_limits(&self.limits),
             pool: self.pool.clone(),
+            mode,
             store: self.store.clone(),
             snapshot: None,
             texts: self.texts.clone(),

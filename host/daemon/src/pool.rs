@@ -9,17 +9,28 @@
 //!
 //! Whoever stops waiting, because a deadline passed or the daemon stops, cancels the kernel: it notices at
 //! its next checkpoint. A panic in a kernel is that call's error and nobody else's.
+//!
+//! An answer that is to be checked ([`verify`]) is checked where it was made, as part of the same work: on
+//! the same thread, under the same permit, with the same checkpoints.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use corral_kernels::{Frame, Interner, Job, Kernel, KernelError, Pace, Parameter};
+use corral_kernels::{Frame, Interner, Kernel, KernelError, Pace, Parameter};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::config::PoolConfig;
+use crate::clock::Clock;
+use crate::config::{PoolConfig, VerifyConfig};
+use verify::{Check, Verifier};
+
+pub use verify::Checked;
+
+#[cfg(test)]
+mod tests;
+mod verify;
 
 /// Threads that run kernels.
 #[derive(Clone)]
@@ -29,6 +40,7 @@ pub struct Pool {
     permits: Arc<Semaphore>,
     inline_rows: usize,
     large_rows: usize,
+    verifier: Arc<Verifier>,
 }
 
 /// Why a kernel gave no answer.
@@ -37,13 +49,25 @@ pub enum PoolError {
     /// The kernel said so.
     #[error(transparent)]
     Kernel(#[from] KernelError),
-    /// The kernel panicked; the text is its message.
-    #[error("kernel '{name}' failed: {message} (this is a bug in corral)")]
+    /// The kernel, or the check of its answer, panicked; the text is its message.
+    #[error("{what} '{name}' failed: {message} (this is a bug in corral)")]
     Panicked {
+        /// What of it.
+        what: &'static str,
         /// The kernel.
         name: &'static str,
         /// What it said.
         message: String,
+    },
+    /// There was an answer, and the check found it wrong.
+    #[error("kernel '{name}' gave a wrong answer: {fault} (this is a bug in corral)")]
+    Wrong {
+        /// The kernel.
+        name: &'static str,
+        /// The first fault that the check found.
+        fault: String,
+        /// How long that took.
+        took: Took,
     },
     /// The pool is going away.
     #[error("the kernel pool is stopping")]
@@ -106,21 +130,28 @@ impl fmt::Debug for Call {
 }
 
 impl Call {
-    fn run(&self, pace: &Pace<'_>) -> Result<Vec<Frame>, PoolError> {
-        let signature = self.kernel.signature();
-        let job = Job::new(signature, &self.inputs, &self.parameters, &self.texts, pace)?;
-        match catch_unwind(AssertUnwindSafe(|| self.kernel.run(&job))) {
-            Ok(answer) => Ok(answer?),
-            Err(panic) => {
-                let message = panic
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned())
-                    .or_else(|| panic.downcast_ref::<String>().cloned())
-                    .unwrap_or_else(|| "a panic without a message".to_owned());
-                Err(PoolError::Panicked { name: signature.name, message })
-            }
-        }
+    /// The rows of all inputs together.
+    pub fn rows(&self) -> usize {
+        self.inputs.iter().map(Frame::rows).sum()
     }
+}
+
+/// What a kernel answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its outputs.
+    pub outputs: Vec<Frame>,
+    /// How long that took.
+    pub took: Took,
+}
+
+/// How long a thread worked on a call, waiting for one not included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Took {
+    /// On the answer.
+    pub run: Duration,
+    /// On checking it, if it was.
+    pub verify: Option<Duration>,
 }
 
 impl Pool {
@@ -128,7 +159,11 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError::Threads`].
-    pub fn start(config: &PoolConfig) -> Result<Self, PoolError> {
+    pub fn start(
+        config: &PoolConfig,
+        verify: &VerifyConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PoolError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads =
             if config.threads == 0 { cores.saturating_sub(1).max(1) } else { config.threads };
@@ -142,25 +177,45 @@ impl Pool {
             permits: Arc::new(Semaphore::new(config.large_kernels_max.max(1))),
             inline_rows: config.inline_rows,
             large_rows: config.large_rows,
+            verifier: Arc::new(Verifier::new(verify, clock)),
         })
     }
 
-    /// Runs a kernel and waits for its answer. Dropping the future cancels the kernel.
+    /// Runs a kernel and waits for its answer, which is checked if the config says so. Dropping the future
+    /// cancels both.
     ///
     /// # Errors
     /// [`PoolError`].
-    pub async fn run(&self, call: Call) -> Result<Vec<Frame>, PoolError> {
+    pub async fn run(&self, call: Call) -> Result<Answer, PoolError> {
+        let check = self.verifier.due(call.kernel.signature().name, call.rows());
+        self.answer(call, check).await
+    }
+
+    /// As [`Pool::run`], and checks the answer whatever the config says.
+    ///
+    /// # Errors
+    /// [`PoolError`].
+    pub async fn prove(&self, call: Call) -> Result<Answer, PoolError> {
+        self.answer(call, Check::Due).await
+    }
+
+    /// What was answered and checked since the start, by kernel.
+    pub fn checked(&self) -> BTreeMap<&'static str, Checked> {
+        self.verifier.checked()
+    }
+
+    async fn answer(&self, call: Call, check: Check) -> Result<Answer, PoolError> {
         let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
-        let rows = call.inputs.iter().map(Frame::rows).sum::<usize>();
+        let (rows, verifier) = (call.rows(), self.verifier.clone());
         if rows < self.inline_rows {
-            return call.run(&Pace::new(&cancel.0));
+            return verifier.answer(&call, check, &Pace::new(&cancel.0));
         }
         let (answer, answered) = oneshot::channel();
         let (cancelled, queue) = (cancel.0.clone(), self.queue.clone());
         // If nobody waits any more when there is an answer, nobody misses it.
         if rows < self.large_rows {
             self.queue.push(move || {
-                let _unheard = answer.send(call.run(&Pace::new(&cancelled)));
+                let _unheard = answer.send(verifier.answer(&call, check, &Pace::new(&cancelled)));
             });
             // A large kernel may have taken it before this comes to it.
             self.threads.spawn(move || {
@@ -173,7 +228,8 @@ impl Pool {
             self.threads.spawn(move || {
                 let _permit = permit;
                 let between = || while queue.run_one() {};
-                let _unheard = answer.send(call.run(&Pace::doing(&cancelled, &between)));
+                let pace = Pace::doing(&cancelled, &between);
+                let _unheard = answer.send(verifier.answer(&call, check, &pace));
             });
         }
         answered.await.map_err(|_| PoolError::Stopping)?
@@ -185,113 +241,5 @@ struct CancelOnDrop(Arc<AtomicBool>);
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use corral_kernels::{Column, Signature};
-    use std::cell::Cell;
-
-    #[derive(Debug)]
-    struct Misbehaving;
-
-    static SIGNATURE: Signature = Signature {
-        name: "misbehaving",
-        summary: "panics on an empty frame, else spins until it is cancelled",
-        inputs: &[corral_kernels::Shape { name: "rows", columns: &[] }],
-        parameters: &[],
-        outputs: &[],
-    };
-    static STOPPED: AtomicBool = AtomicBool::new(false);
-    /// The most spinning kernels that were on one stack.
-    static DEEPEST: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static DEPTH: Cell<usize> = const { Cell::new(0) };
-    }
-
-    impl Kernel for Misbehaving {
-        fn signature(&self) -> &'static Signature {
-            &SIGNATURE
-        }
-
-        fn run(&self, job: &Job<'_>) -> Result<Vec<Frame>, KernelError> {
-            assert!(job.inputs[0].rows() > 0, "no rows");
-            DEPTH.set(DEPTH.get() + 1);
-            DEEPEST.fetch_max(DEPTH.get(), Ordering::SeqCst);
-            while job.pace.check().is_ok() {}
-            DEPTH.set(DEPTH.get() - 1);
-            STOPPED.store(true, Ordering::SeqCst);
-            Err(KernelError::Cancelled)
-        }
-
-        fn verify(&self, _job: &Job<'_>, _outputs: &[Frame]) -> Result<(), KernelError> {
-            Ok(())
-        }
-    }
-
-    fn call(rows: usize) -> Call {
-        let inputs = vec![Frame::new(rows, [("n", Column::from(vec![0u32; rows]))]).unwrap()];
-        Call { kernel: &Misbehaving, inputs, parameters: vec![], texts: Arc::new(Interner::new(0)) }
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_the_calls_error_and_the_pool_lives() {
-        let config = PoolConfig { inline_rows: 0, ..PoolConfig::default() };
-        let pool = Pool::start(&config).unwrap();
-        for _ in 0..3 {
-            let error = pool.run(call(0)).await.unwrap_err();
-            assert!(error.to_string().contains("'misbehaving' failed: no rows"), "{error}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_dropped_call_cancels_its_kernel_and_frees_its_permit() {
-        let config = PoolConfig {
-            inline_rows: 0,
-            large_rows: 0,
-            large_kernels_max: 1,
-            ..PoolConfig::default()
-        };
-        let pool = Pool::start(&config).unwrap();
-        let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), pool.run(call(1)));
-        assert!(waiting.await.is_err());
-        // The one permit comes back only when the kernel has ended.
-        assert!(pool.run(call(0)).await.is_err());
-        assert!(STOPPED.load(Ordering::SeqCst));
-    }
-
-    /// A pool of one thread on which `call(1)` is large and `call(0)` is not.
-    fn one_thread() -> Pool {
-        let config =
-            PoolConfig { threads: 1, inline_rows: 0, large_rows: 1, ..PoolConfig::default() };
-        Pool::start(&config).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_kernel_runs_in_between_the_steps_of_a_large_one_on_one_thread() {
-        let pool = one_thread();
-        let large = pool.run(call(1));
-        tokio::pin!(large);
-        // The large one never ends by itself; the other, which panics at once, comes back.
-        tokio::select! {
-            _ = &mut large => panic!("it spins until it is cancelled"),
-            other = pool.run(call(0)) => assert!(other.is_err()),
-        }
-    }
-
-    #[tokio::test]
-    async fn nothing_large_runs_in_between() {
-        let pool = one_thread();
-        let (first, second) = (pool.run(call(1)), pool.run(call(1)));
-        tokio::pin!(first, second);
-        // Both are asked for, one has the thread; the second must not sit on top of the first.
-        tokio::select! {
-            _ = &mut first => panic!("it spins until it is cancelled"),
-            _ = &mut second => panic!("it spins until it is cancelled"),
-            other = pool.run(call(0)) => assert!(other.is_err()),
-        }
-        assert_eq!(DEEPEST.load(Ordering::SeqCst), 1, "large kernels on one stack");
     }
 }

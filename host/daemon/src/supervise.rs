@@ -14,6 +14,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::plugin::catalog::Catalog;
 use crate::plugin::{Host, Plugin, Reason, TickError, Ticked, Wake};
+use crate::pool::Checked;
 use crate::store::commit::Committed;
 use crate::store::revision::View;
 use crate::store::ticks::TickRow;
@@ -27,6 +28,8 @@ const TICKS_MAX: u32 = 64;
 pub struct Run {
     /// By plugin name.
     pub plugins: BTreeMap<String, PluginRun>,
+    /// What came of the kernels' answers, by kernel; those of ticks that failed included.
+    pub kernels: BTreeMap<&'static str, Checked>,
 }
 
 /// What one plugin did in a run.
@@ -105,6 +108,7 @@ pub async fn run(
     store: &Store,
     clock: &Arc<dyn Clock>,
 ) -> Result<Run, StoreError> {
+    let before = host.checked();
     let enabled = |plugin: &&Plugin| config.plugin(&plugin.description().name).enabled;
     let mut runners: Vec<Runner<'_>> = catalog
         .plugins
@@ -142,7 +146,9 @@ pub async fn run(
         }
     }
     let plugins = runners.into_iter().map(|runner| (runner.name().to_owned(), runner.done));
-    Ok(Run { plugins: plugins.collect() })
+    let since = |kernel, now: Checked| now.since(before.get(kernel).copied().unwrap_or_default());
+    let kernels = host.checked().into_iter().map(|(kernel, now)| (kernel, since(kernel, now)));
+    Ok(Run { plugins: plugins.collect(), kernels: kernels.collect() })
 }
 
 /// A tick that changed nothing leaves no trace.

@@ -9,6 +9,7 @@ use wasmtime::StoreLimits;
 use wasmtime::component::ResourceTable;
 
 use super::bindings::Problem;
+use super::kernels::KernelCall;
 use super::load::Description;
 use crate::clock::Clock;
 use crate::config::Limits;
@@ -29,12 +30,23 @@ pub(super) struct Guest {
     pub(super) used: Used,
     pub(super) memory: StoreLimits,
     pub(super) pool: Pool,
+    pub(super) mode: Mode,
     pub(super) store: Store,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) texts: Arc<Interner>,
     pub(super) resident: Arc<Resident>,
     pub(super) changes: Option<Vec<Change>>,
     pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What a tick is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// To change what has to change.
+    Change,
+    /// To prove what is there: every kernel answer is checked and kept, and the guest remembers nothing, so
+    /// that it does not spare itself the work.
+    Prove,
 }
 
 /// What a guest has used so far.
@@ -44,7 +56,8 @@ pub(super) struct Used {
     pub(super) frames: usize,
     pub(super) builders: usize,
     pub(super) text_bytes: usize,
-    pub(super) kernel_calls: usize,
+    /// No more than `limits.kernel-calls-max`.
+    pub(super) kernel_calls: Vec<KernelCall>,
     pub(super) kernel_time: Duration,
     pub(super) log_bytes: usize,
     pub(super) rows_read: usize,

@@ -2,12 +2,90 @@
 
 use std::borrow::Cow;
 
-use corral_kernels::{ColumnType, Kernel, KernelError, Shape, Value, find, kernel};
+use corral_kernels::{ColumnType, Frame, Kernel, KernelError, Shape, Value, find, kernel};
 use wasmtime::component::Resource;
 
 use super::bindings::{Problem, frames as wit_frames, kernels as wit};
-use super::guest::{FrameHandle, Guest};
-use crate::pool::{Call, PoolError};
+use super::guest::{FrameHandle, Guest, Mode};
+use crate::pool::{Answer, Call, Checked, PoolError, Took};
+
+/// A kernel that a tick ran, and what came of it.
+#[derive(Clone, Debug)]
+pub struct KernelCall {
+    /// The kernel.
+    pub kernel: &'static str,
+    /// Rows of all inputs together.
+    pub rows: usize,
+    /// How long it took.
+    pub took: Took,
+    /// Whether the answer was handed over.
+    pub verdict: Verdict,
+    /// The outputs, of a tick that proves.
+    pub(super) outputs: Vec<Frame>,
+}
+
+/// Whether a kernel's answer was handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was, unchecked.
+    Unchecked,
+    /// It was: the check found no fault.
+    Right,
+    /// It was not: it has this fault.
+    Wrong(String),
+    /// There was none, or none that could be checked.
+    Failed(String),
+}
+
+impl KernelCall {
+    fn new(call: (&'static str, usize), answer: &Result<Answer, PoolError>, mode: Mode) -> Self {
+        let (kernel, rows) = call;
+        let (took, verdict, outputs) = match answer {
+            Ok(Answer { outputs, took }) => {
+                let checked = took.verify.map_or(Verdict::Unchecked, |_| Verdict::Right);
+                let outputs = if mode == Mode::Prove { outputs.clone() } else { Vec::new() };
+                (*took, checked, outputs)
+            }
+            Err(PoolError::Wrong { fault, took, .. }) => {
+                (*took, Verdict::Wrong(fault.clone()), Vec::new())
+            }
+            Err(error) => (Took::default(), Verdict::Failed(error.to_string()), Vec::new()),
+        };
+        Self { kernel, rows, took, verdict, outputs }
+    }
+
+    /// The output of that name.
+    fn output(&self, name: &str) -> Option<&Frame> {
+        let outputs = find(self.kernel)?.signature().outputs;
+        let at = outputs.iter().position(|shape| shape.name == name)?;
+        self.outputs.get(at)
+    }
+
+    /// The group of each row, named by its smallest row, where the kernel groups; of a tick that proves.
+    pub(super) fn labels(&self) -> Option<&[u32]> {
+        self.output("labels")?.uint32("label").ok()
+    }
+
+    /// How many groups the kernel made, where it groups; of a tick that proves.
+    pub fn groups(&self) -> Option<usize> {
+        Some((0..).zip(self.labels()?).filter(|(row, label)| row == *label).count())
+    }
+
+    /// How many edges of evidence it gave, where it gives a forest; of a tick that proves.
+    pub fn edges(&self) -> Option<usize> {
+        self.output("forest").map(Frame::rows)
+    }
+
+    /// As the operator counts it.
+    pub(super) fn checked(&self) -> Checked {
+        Checked {
+            answers: u64::from(!matches!(self.verdict, Verdict::Failed(_))),
+            verified: u64::from(self.verdict == Verdict::Right),
+            wrong: u64::from(matches!(self.verdict, Verdict::Wrong(_))),
+            milliseconds: self.took.verify.unwrap_or_default().as_secs_f64() * 1000.0,
+        }
+    }
+}
 
 impl wit::Host for Guest {
     fn list_kernels(&mut self) -> wasmtime::Result<Vec<wit::Signature>> {
@@ -29,8 +107,7 @@ impl wit::Host for Guest {
         if let Err(problem) = self.granted("kernel", &name, |asked| &asked.kernels) {
             return Ok(Err(problem));
         }
-        self.used.kernel_calls += 1;
-        if self.used.kernel_calls > self.limits.kernel_calls_max {
+        if self.used.kernel_calls.len() >= self.limits.kernel_calls_max {
             let limit = self.limits.kernel_calls_max;
             return Ok(Err(Problem::Limit(format!(
                 "limits.kernel-calls-max = {limit} kernels a tick"
@@ -49,10 +126,15 @@ impl wit::Host for Guest {
             .collect();
         let started = self.clock.elapsed();
         let call = Call { kernel, inputs, parameters, texts: self.texts.clone() };
-        let answer = self.pool.run(call).await;
+        let called = (kernel.signature().name, call.rows());
+        let answer = match self.mode {
+            Mode::Change => self.pool.run(call).await,
+            Mode::Prove => self.pool.prove(call).await,
+        };
         self.used.kernel_time += self.clock.elapsed().saturating_sub(started);
+        self.used.kernel_calls.push(KernelCall::new(called, &answer, self.mode));
         match answer {
-            Ok(outputs) => {
+            Ok(Answer { outputs, .. }) => {
                 let handles =
                     outputs.into_iter().map(|frame| self.hold(FrameHandle { frame, view: None }));
                 handles.collect::<wasmtime::Result<Result<Vec<_>, _>>>()
@@ -69,6 +151,8 @@ fn problem(name: &str, error: PoolError) -> Problem {
         PoolError::Kernel(error @ (KernelError::Cancelled | KernelError::Wrong(_))) => {
             Problem::Unavailable(format!("{name}: {error}"))
         }
+        // The pool has told the log, whoever waits for the answer.
+        error @ PoolError::Wrong { .. } => Problem::Unavailable(error.to_string()),
         error => {
             tracing::error!(%error, "kernel failed");
             Problem::Unavailable(error.to_string())
@@ -115,5 +199,30 @@ fn shape(shape: &Shape) -> wit::FrameShape {
     wit::FrameShape {
         name: shape.name.to_owned(),
         columns: shape.columns.iter().map(column).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_answer_is_a_problem_that_names_kernel_and_fault_and_says_whose_bug_it_is() {
+        let (name, fault) = ("identity-components", "a hassh has the labels 0 and 7".to_owned());
+        let wrong = || PoolError::Wrong { name, fault: fault.clone(), took: Took::default() };
+        let Problem::Unavailable(what) = problem(name, wrong()) else { panic!("not unavailable") };
+        assert_eq!(
+            what,
+            "kernel 'identity-components' gave a wrong answer: a hassh has the labels 0 and 7 (this is a bug \
+             in corral)"
+        );
+        // And it is told as wrong, and not as handed over.
+        let call = KernelCall::new((name, 9), &Err(wrong()), Mode::Prove);
+        assert_eq!(call.verdict, Verdict::Wrong(fault));
+        assert_eq!(
+            (call.checked().answers, call.checked().verified, call.checked().wrong),
+            (1, 0, 1)
+        );
+        assert_eq!((call.groups(), call.edges()), (None, None));
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::bindings::{Plugin as Bindings, PluginPre, correlator};
-use super::guest::Guest;
+use super::guest::{Guest, Mode};
 use super::{Host, Source};
 
 /// The contract's package, and the version of it that this host speaks.
@@ -213,7 +213,7 @@ impl Host {
     /// Asks the component what it is. It gets no view, no kernel and no commit meanwhile.
     async fn probe(&self, code: &PluginPre<Guest>) -> Result<Description, Reason> {
         let failed = |error: wasmtime::Error| Reason::Probe(super::tick::describe_trap(&error));
-        let (code, mut store) = (code.clone(), self.guest_store(None));
+        let (code, mut store) = (code.clone(), self.guest_store(None, Mode::Change));
         let probe = async move {
             let bindings: Bindings = code.instantiate_async(&mut store).await?;
             bindings.corral_correlator_correlator().call_describe(&mut store).await

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::Host;
 use super::bindings::{Problem, correlator};
-use super::guest::{Guest, Used};
+use super::guest::{Guest, Mode, Used};
 use super::load::Plugin;
 use crate::clock::Timestamp;
+use crate::pool::Checked;
 use crate::store::StoreError;
 use crate::store::commit::{Change, CommitError, Committed, Committer};
 use crate::store::revision::View;
+use crate::store::snapshot::Snapshot;
 
 /// How often a tick whose guards failed runs again on a fresh snapshot.
 const ATTEMPTS_MAX: u32 = 3;
@@ -40,9 +42,11 @@ pub struct Ticked {
     /// How long it took, all attempts together.
     #[serde(skip)]
     pub took: Duration,
-    /// How much of that the kernels took, waiting for the pool included.
+    /// How much of that the kernels took, waiting for the pool and checking included.
     #[serde(skip)]
     pub kernels: Duration,
+    /// What came of the kernels' answers, all attempts together.
+    pub checked: Checked,
 }
 
 /// Why a tick changed nothing.
@@ -96,6 +100,17 @@ pub enum TickError {
     Store(#[from] StoreError),
 }
 
+/// What is left of a call.
+pub(super) struct Called {
+    /// Whether the guest came to its end, or said that it cannot.
+    pub(super) answer: Result<(), TickError>,
+    /// What it wants changed.
+    pub(super) changes: Vec<Change>,
+    pub(super) used: Used,
+    /// The moment that it looked at, if it looked.
+    pub(super) snapshot: Option<Snapshot>,
+}
+
 impl Host {
     /// Runs one tick: on a fresh snapshot, again if a guard failed, three times at most.
     ///
@@ -107,17 +122,31 @@ impl Host {
         let mut wake = wake;
         let mut attempts = 0;
         let mut kernels = Duration::ZERO;
+        let mut checked = Checked::default();
         loop {
             attempts += 1;
             let now = self.clock.now();
-            let (changes, used) = self.call(plugin, &wake, now).await?;
+            let Called { answer, changes, used, snapshot } =
+                self.call(plugin, &wake, now, Mode::Change).await?;
+            answer?;
+            // The moment it read is over before it writes.
+            drop(snapshot);
             kernels += used.kernel_time;
+            used.kernel_calls.iter().for_each(|call| checked.add(call.checked()));
             let by = Committer { plugin: &name, now, event_bytes_max: self.limits.event_bytes_max };
             match self.store.commit(&self.texts, &changes, by).await {
                 Ok((committed, touched)) => {
                     let took = self.clock.elapsed().saturating_sub(started);
                     let rows_read = used.rows_read;
-                    return Ok(Ticked { committed, touched, rows_read, attempts, took, kernels });
+                    return Ok(Ticked {
+                        committed,
+                        touched,
+                        rows_read,
+                        attempts,
+                        took,
+                        kernels,
+                        checked,
+                    });
                 }
                 Err(CommitError::Conflict(what)) if attempts < ATTEMPTS_MAX => {
                     tracing::debug!(plugin = name, what, "a guard failed; the tick runs again");
@@ -133,13 +162,14 @@ impl Host {
         }
     }
 
-    /// One call in a fresh instance: what the guest wants changed, and what it used.
-    async fn call(
+    /// One call in a fresh instance.
+    pub(super) async fn call(
         &self,
         plugin: &Plugin,
         wake: &Wake,
         now: Timestamp,
-    ) -> Result<(Vec<Change>, Used), TickError> {
+        mode: Mode,
+    ) -> Result<Called, TickError> {
         let name = || plugin.description().name.clone();
         let died = |why: String| TickError::Trapped { plugin: name(), why };
         let context = correlator::Context {
@@ -148,14 +178,13 @@ impl Host {
             dirty: None,
             settings: settings(plugin, &wake.settings),
         };
-        let mut store = self.guest_store(Some(plugin));
+        let mut store = self.guest_store(Some(plugin), mode);
         let code = plugin.code().clone();
         let call = async move {
             let instance = code.instantiate_async(&mut store).await?;
             let answer =
                 instance.corral_correlator_correlator().call_tick(&mut store, &context).await?;
-            let Guest { changes, used, .. } = store.into_data();
-            Ok::<_, wasmtime::Error>((answer, changes.unwrap_or_default(), used))
+            Ok::<_, wasmtime::Error>((answer, store.into_data()))
         };
         let Some(running) = self.engine.spawn(call) else {
             return Err(died("the host is stopping".to_owned()));
@@ -164,10 +193,12 @@ impl Host {
             Err(_) => Err(TickError::Late { plugin: name(), seconds: self.limits.tick_seconds }),
             Ok(Err(error)) => Err(died(error.to_string())),
             Ok(Ok(Err(error))) => Err(died(describe_trap(&error))),
-            Ok(Ok(Ok((Err(problem), ..)))) => {
-                Err(TickError::Problem { plugin: name(), problem: text(&problem) })
+            Ok(Ok(Ok((answer, guest)))) => {
+                let Guest { changes, used, snapshot, .. } = guest;
+                let problem = |problem| TickError::Problem { plugin: name(), problem };
+                let answer = answer.map_err(|what| problem(text(&what)));
+                Ok(Called { answer, changes: changes.unwrap_or_default(), used, snapshot })
             }
-            Ok(Ok(Ok((Ok(()), changes, used)))) => Ok((changes, used)),
         }
     }
 }

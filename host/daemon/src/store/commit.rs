@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use corral_kernels::{Frame, FrameError};
-use sqlx::SqliteConnection;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::revision::{self, View};
 use super::{Store, StoreError, rollup};
@@ -217,17 +217,45 @@ impl Store {
         if changes.is_empty() {
             return Ok((Committed::default(), Vec::new()));
         }
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let mut effects = Effects::default();
-        for change in changes {
-            apply(&mut transaction, texts, change, by, &mut effects).await?;
-        }
+        let (mut transaction, effects) = self.apply_all(texts, changes, by).await?;
         rollup::identities(&mut transaction, &effects.identities, by.now).await?;
         let views: Vec<View> = effects.views.into_iter().collect();
         revision::bump(&mut transaction, &views).await?;
         effects.events.write(&mut transaction, by).await?;
         transaction.commit().await?;
         Ok((effects.committed, views))
+    }
+
+    /// What [`Store::commit`] would do, by verb; nothing is written.
+    ///
+    /// # Errors
+    /// [`CommitError`], as the commit would have it.
+    pub async fn rehearse(
+        &self,
+        texts: &corral_kernels::Interner,
+        changes: &[Change],
+        by: Committer<'_>,
+    ) -> Result<Committed, CommitError> {
+        if changes.is_empty() {
+            return Ok(Committed::default());
+        }
+        let (transaction, effects) = self.apply_all(texts, changes, by).await?;
+        transaction.rollback().await?;
+        Ok(effects.committed)
+    }
+
+    async fn apply_all(
+        &self,
+        texts: &corral_kernels::Interner,
+        changes: &[Change],
+        by: Committer<'_>,
+    ) -> Result<(Transaction<'static, Sqlite>, Effects), CommitError> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut effects = Effects::default();
+        for change in changes {
+            apply(&mut transaction, texts, change, by, &mut effects).await?;
+        }
+        Ok((transaction, effects))
     }
 }
 
