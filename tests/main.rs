@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificate;
 mod commands;
 mod correlators;
 mod desk;

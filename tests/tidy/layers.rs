@@ -12,7 +12,7 @@ const ROWS: &[&[&str]] = &[
     &["corral_kernels"],
     &["pool", "store", "bus"],
     &["plugin"],
-    &["supervise", "ingest", "report", "export", "evaluate", "generate"],
+    &["supervise", "certificate", "ingest", "report", "export", "evaluate", "generate"],
     &["serve"],
     &["cli"],
     &["main"],

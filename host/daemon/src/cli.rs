@@ -64,7 +64,8 @@ enum Command {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed unexpectedly; 2 wrong usage or config; 3 some input could not be read (the \
-rest was); 4 the database; 5 a plugin; 6 no such attacker, or no answer; 130 interrupted";
+rest was); 4 the database; 5 a plugin; 6 no such attacker, or no answer; 7 the certificate does not hold; \
+130 interrupted";
 
 /// Exit codes; the README documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub(crate) enum Exit {
     Plugin = 5,
     /// The question has no answer here.
     NoAnswer = 6,
+    /// A kernel is wrong, or the stored evidence does not account for the stored groups.
+    Certificate = 7,
     /// Ctrl-C; what was committed stays.
     Interrupted = 130,
 }
@@ -204,6 +207,6 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Why(args) => why::run(args, context).await,
         Command::Generate(args) => generate::run(args, context),
         Command::Plugin(args) => plugin::run(args, context).await,
-        Command::Kernel(args) => kernel::run(args, context),
+        Command::Kernel(args) => kernel::run(args, context).await,
     }
 }

@@ -7,6 +7,7 @@
 //! [`store`] writes in one transaction; [`report`] tells the story. ARCHITECTURE.md has the map and
 //! the invariants.
 
+pub mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -3,8 +3,8 @@
 //! Readers and the one writer have connections of their own: a read transaction that turned into a
 //! write would fail under WAL as soon as somebody else wrote. [`snapshot`] reads views as frames,
 //! [`commit`] writes what a correlator asked for, [`record`] what ingest saw, [`rollup`] keeps
-//! the derived columns, [`reader`] answers the questions of reports, [`dionaea`] reads
-//! another's database. Nobody outside this folder knows SQL.
+//! the derived columns, [`reader`] answers the questions of reports, [`certificate`] those of proofs,
+//! [`dionaea`] reads another's database. Nobody outside this folder knows SQL.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use crate::files;
 
+pub mod certificate;
 pub mod commit;
 pub mod dionaea;
 pub mod encoding;
