@@ -227,37 +227,45 @@ async fn a_tick_tells_what_was_checked() {
     assert_eq!((checked.answers, checked.verified, checked.wrong), (1, 1, 0));
 }
 
-/// Attackers come, change their clients, and part: whatever a run makes of it is accounted for.
+/// Attackers come, change their clients, share and part again: what a run makes of it is accounted for.
 #[tokio::test]
 async fn a_database_with_a_history_is_accounted_for_after_every_run() {
     let mut scene = Scene::new().await;
-    let hassh = |attacker: usize, at: usize| format!("h{}", (attacker * 7 + at * at * 3) % 5);
-    for at in 0..12_usize {
-        for attacker in 0..8_usize {
-            let ip = format!("192.0.2.{attacker}");
-            if at == attacker {
-                let value = hassh(attacker, at);
-                scene.attacker(&ip, 0, &[("ja3", &value)]).await;
-            } else if at > attacker && (at + attacker) % 3 == 0 {
-                let (uuid, value) = (corral::ids::attacker(&ip), hassh(attacker, at));
-                scene
-                    .sql(&format!(
-                        "INSERT OR REPLACE INTO corral_feature (attacker_uuid, kind, value, first_seen,
-                             last_seen, sightings) VALUES ('{uuid}', 'hassh', '{value}', {at}, {at}, 1)"
-                    ))
-                    .await;
-            }
+    let mut chance = 1_u64;
+    let mut draw = |below: u64| {
+        chance =
+            chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 33) % below
+    };
+    let (mut merged, mut apart) = (0, 0);
+    for at in 0..40 {
+        if at < 12 {
+            scene.attacker(&format!("192.0.2.{at}"), 0, &[]).await;
         }
-        assert!(scene.run().await.is_settled());
-        let certificate = corral::certificate::certify(
-            &scene.host,
-            &scene.catalog,
-            &scene.config,
-            &scene.store,
-            &[],
-        )
-        .await
-        .unwrap();
+        for _ in 0..2 {
+            let uuid = corral::ids::attacker(&format!("192.0.2.{}", draw(at.min(11) + 1)));
+            let (kind, values) = [("hassh", 4), ("ja3", 5), ("relay-target", 3)][draw(3) as usize];
+            let value = draw(values);
+            // The last fingerprint counts, so the others may go; of hosts some are forgotten.
+            let forgotten =
+                if kind == "relay-target" { draw(3).to_string() } else { "%".to_owned() };
+            scene
+                .sql(&format!(
+                    "DELETE FROM corral_feature WHERE attacker_uuid = '{uuid}' AND kind = '{kind}'
+                         AND value LIKE '{forgotten}';
+                     INSERT OR REPLACE INTO corral_feature (attacker_uuid, kind, value, first_seen, last_seen,
+                         sightings) VALUES ('{uuid}', '{kind}', '{value}', {at}, {at}, 1)"
+                ))
+                .await;
+        }
+        let run = scene.run().await;
+        assert!(run.is_settled(), "at {at}: {run:#?}");
+        merged += run.plugins["clusterer"].committed.merged;
+        let Scene { host, catalog, config, store, .. } = &scene;
+        let certificate =
+            corral::certificate::certify(host, catalog, config, store, &[]).await.unwrap();
         assert!(certificate.holds(), "at {at}: {:#?}", certificate.layers);
+        apart += certificate.layers["identity"].apart;
     }
+    assert!(merged > 0 && apart > 0, "{merged} merged, {apart} apart");
 }

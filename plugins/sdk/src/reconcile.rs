@@ -33,7 +33,8 @@ pub struct Plan {
     pub merge: Merging,
     /// Merged groups that come back, by row.
     pub unmerge: Vec<u32>,
-    /// Members of all groups that change and have more than one member, ascending.
+    /// Members of all components that change and have more than one member, and those of merged groups that
+    /// come back and of the groups they leave, ascending.
     pub touched: Vec<u32>,
 }
 
@@ -108,10 +109,14 @@ pub fn reconcile(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
         let after = plan.form.rows.len() + plan.link.rows.len() + plan.merge.losers.len();
         touched[label as usize] = after > before;
     }
-    unmerge(&mut plan, &mut touched, labels, group, merged_into, &snapshot);
+    // Who is alone now may have had evidence before, if a merge is undone.
+    let mut parted = vec![false; labels.len()];
+    unmerge(&mut plan, &mut parted, labels, group, merged_into, &snapshot);
     plan.touched = components
         .iter()
-        .filter(|(label, members)| touched[*label as usize] && members.len() > 1)
+        .filter(|&(label, members)| {
+            parted[label as usize] || touched[label as usize] && members.len() > 1
+        })
         .flat_map(|(_, members)| members.iter().copied())
         .collect();
     plan.touched.sort_unstable();
@@ -132,7 +137,7 @@ impl Plan {
 /// member counts for the group its row names, and links made in this tick are not looked at.
 fn unmerge(
     plan: &mut Plan,
-    touched: &mut [bool],
+    parted: &mut [bool],
     labels: &[u32],
     group: &[u32],
     merged_into: &[u32],
@@ -170,7 +175,7 @@ fn unmerge(
         }
         plan.unmerge.push(loser);
         for &label in lost.iter().chain(won) {
-            touched[label as usize] = true;
+            parted[label as usize] = true;
         }
     }
 }
@@ -298,7 +303,8 @@ mod tests {
     fn a_group_comes_back_when_the_two_sides_share_no_component() {
         let plan = plan(&[0, 1, 1], &[0, 1, 1], &[NONE, 0]);
         assert_eq!(plan.unmerge, [1]);
-        assert_eq!(plan.touched, [1, 2]);
+        // Row 0 is alone, and what joined it to the others goes.
+        assert_eq!(plan.touched, [0, 1, 2]);
     }
 
     #[test]
