@@ -84,6 +84,53 @@ async fn a_merge_is_undone_when_its_evidence_goes() {
 }
 
 #[tokio::test]
+async fn one_that_leaves_with_a_stranger_and_comes_back_still_has_its_evidence() {
+    let mut scene = Scene::new().await;
+    for n in 1..=3 {
+        scene.attacker(&format!("192.0.2.{n}"), n, &[("hassh", "aa")]).await;
+    }
+    scene.cluster().await;
+    let ends = "SELECT a || b FROM corral_evidence ORDER BY 1";
+    let before = scene.texts(ends).await;
+    // The first of them, whom the others were joined to, has another client now.
+    let first = corral::ids::attacker("192.0.2.1");
+    scene
+        .sql(&format!(
+            "INSERT INTO corral_feature (attacker_uuid, kind, value, first_seen, last_seen, sightings)
+             VALUES ('{first}', 'hassh', 'bb', 9, 9, 1)"
+        ))
+        .await;
+    scene.attacker("192.0.2.4", 4, &[("hassh", "bb")]).await;
+    assert_eq!(scene.cluster().await.committed.linked, 1);
+    let after = scene.texts(ends).await;
+    assert!(before.iter().all(|edge| after.contains(edge)), "{before:?} {after:?}");
+    assert_eq!((before.len(), after.len()), (2, 3));
+    scene.sql("DELETE FROM corral_feature WHERE value = 'bb'").await;
+    assert!(scene.cluster().await.committed.is_empty());
+    assert_eq!(scene.identity("192.0.2.1").await, scene.identity("192.0.2.3").await);
+    assert_eq!(after, scene.texts(ends).await);
+}
+
+#[tokio::test]
+async fn a_merge_that_is_undone_leaves_no_evidence_between_two_that_are_alone() {
+    let mut scene = Scene::new().await;
+    scene.attacker("192.0.2.1", 0, &[("hassh", "aa")]).await;
+    scene.attacker("192.0.2.2", 1, &[("hassh", "bb")]).await;
+    scene.cluster().await;
+    scene
+        .sql(
+            "INSERT INTO corral_feature (attacker_uuid, kind, value, first_seen, last_seen, sightings)
+             SELECT uuid, 'ja3', 'jj', 9, 9, 1 FROM attackers",
+        )
+        .await;
+    assert_eq!(scene.cluster().await.committed.merged, 1);
+    assert_eq!(scene.texts("SELECT reason FROM corral_evidence").await, ["ja3"]);
+    scene.sql("DELETE FROM corral_feature WHERE kind = 'ja3'").await;
+    assert_eq!(scene.cluster().await.committed.unmerged, 1);
+    assert_eq!(scene.texts("SELECT reason FROM corral_evidence").await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_second_run_writes_nothing() {
     let mut scene = Scene::new().await;
     for n in 0..30 {

@@ -91,7 +91,7 @@ pub struct VerifyConfig {
 
 impl Default for VerifyConfig {
     fn default() -> Self {
-        Self { rows_max: 200_000, sample: 16 }
+        Self { rows_max: 100_000, sample: 16 }
     }
 }
 

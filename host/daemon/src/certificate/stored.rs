@@ -16,6 +16,9 @@
 //! * **Outlived.** Evidence of campaigns names identities, and one of these may have been merged into another
 //!   since. Such an edge counts for the identity that speaks now, and may lead anywhere.
 //!
+//! One thing that history does is a fault: members that were joined over others, from whom an undone merge
+//! has parted them, and that are one component again. Nothing says why any more, and no tick writes it.
+//!
 //! What evidence *says*, its reason and value, is not looked at: that it is true today is what the kernel's
 //! answer proves.
 

@@ -2,7 +2,8 @@
 //!
 //! Every kernel can judge an answer in one linear pass that shares nothing with the making of one
 //! ([`Kernel::verify`](corral_kernels::Kernel::verify)), for about what the answer itself costs. So all
-//! answers to inputs of up to `verify.rows-max` rows are checked. Above that one call of each kernel in
+//! answers to inputs of up to `verify.rows-max` rows are checked; at its default, which is that of
+//! `pool.large-rows`, that costs from one millisecond (identities) to some tens (campaigns). Above that one call of each kernel in
 //! `verify.sample` is, the first included, by the order in which they are asked for. That takes no chance,
 //! and every process has seen each of its kernels right at least once at the size that its data has.
 //!
