@@ -244,7 +244,8 @@ async fn a_database_with_a_history_is_accounted_for_after_every_run() {
         }
         for _ in 0..2 {
             let uuid = corral::ids::attacker(&format!("192.0.2.{}", draw(at.min(11) + 1)));
-            let (kind, values) = [("hassh", 4), ("ja3", 5), ("relay-target", 3)][draw(3) as usize];
+            let kinds = [("hassh", 4), ("ja3", 5), ("relay-target", 3)];
+            let (kind, values) = kinds[usize::try_from(draw(3)).unwrap()];
             let value = draw(values);
             // The last fingerprint counts, so the others may go; of hosts some are forgotten.
             let forgotten =

@@ -10,6 +10,8 @@ struct Spoiled {
 }
 
 type Spoil = fn(&[Frame], &Interner) -> Vec<Frame>;
+/// What is done to an answer, and how.
+type Fault = (&'static str, Spoil);
 
 impl Kernel for Spoiled {
     fn signature(&self) -> &'static Signature {
@@ -123,7 +125,7 @@ fn labels(labels: [u32; 6]) -> Frame {
     frame(6, [("label", numbers(&labels))])
 }
 
-const GROUPING_FAULTS: [(&str, Spoil); 9] = [
+const GROUPING_FAULTS: [Fault; 9] = [
     ("splits a group", |answer, _| {
         vec![labels([0, 0, 2, 3, 3, 3]), answer[1].take(&[0, 2, 3]).unwrap()]
     }),
@@ -165,7 +167,7 @@ fn add_one(frame: &Frame, name: &str) -> Frame {
     with(frame, name, Column::from(more))
 }
 
-const REUSE_FAULTS: [(&str, Spoil); 6] = [
+const REUSE_FAULTS: [Fault; 6] = [
     ("counts a target more", |answer, _| vec![add_one(&answer[0], "targets"), answer[1].clone()]),
     ("counts an address more", |answer, _| {
         vec![add_one(&answer[0], "addresses"), answer[1].clone()]
@@ -180,7 +182,7 @@ const REUSE_FAULTS: [(&str, Spoil); 6] = [
     }),
 ];
 
-const STATE_FAULTS: [(&str, Spoil); 5] = [
+const STATE_FAULTS: [Fault; 5] = [
     ("says another state", |answer, texts| {
         let drifting = texts.code("drifting").unwrap();
         vec![with(&answer[0], "state", Column::text(vec![drifting; 2]))]
@@ -199,7 +201,7 @@ const STATE_FAULTS: [(&str, Spoil); 5] = [
 /// Every fault, with the kernel that has it.
 fn faults() -> Vec<(&'static dyn Kernel, &'static str, Spoil)> {
     let mut faults = Vec::new();
-    let tables: [(&[&str], &[(&'static str, Spoil)]); 3] = [
+    let tables: [(&[&str], &[Fault]); 3] = [
         (&GROUPING, &GROUPING_FAULTS),
         (&["credential-reuse"], &REUSE_FAULTS),
         (&["attribution-states"], &STATE_FAULTS),
