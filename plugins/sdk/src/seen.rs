@@ -27,11 +27,12 @@ impl Seen {
         let mut known = known.as_deref().and_then(|known| known.strip_prefix(&now)).map(revisions);
         let mut is_known = known.is_some();
         for view in views {
-            let reading = match known.as_mut().and_then(Iterator::next) {
+            let revision = known.as_mut().and_then(Iterator::next);
+            let reading = match revision {
                 Some(revision) => read_since(*view, revision)?,
                 None => read(*view)?,
             };
-            is_known &= !reading.whole;
+            is_known &= revision == Some(reading.revision);
             now.push(' ');
             now.push_str(&reading.revision.to_string());
         }
