@@ -111,7 +111,7 @@ impl Place {
     fn dump(&self) -> Vec<String> {
         let mut dump = Vec::new();
         for table in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name") {
-            if matches!(table.as_str(), "_sqlx_migrations" | "corral_revision" | "corral_source") {
+            if matches!(table.as_str(), "_sqlx_migrations" | "corral_revision" | "corral_change" | "corral_source") {
                 continue;
             }
             dump.extend(self.table(&table));
@@ -142,6 +142,7 @@ impl Place {
         dump.extend(self.rows("SELECT id, session FROM corral_session ORDER BY id"));
         dump.extend(self.rows("SELECT id, secret_sha256 FROM credentials ORDER BY id"));
         dump.extend(self.table("corral_revision"));
+        dump.extend(self.table("corral_change"));
         dump.extend(self.table("corral_source"));
         dump
     }

@@ -15,5 +15,6 @@ mod generate;
 mod hostile;
 mod ingest;
 mod report;
+mod resident;
 mod scene;
 mod tidy;

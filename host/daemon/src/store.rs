@@ -15,6 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use crate::files;
 
 pub mod certificate;
+pub mod changes;
 pub mod commit;
 pub mod dionaea;
 pub mod encoding;

@@ -11,7 +11,13 @@ pub fn read(view: View) -> Result<Reading, Problem> {
     wit::read(view, None)
 }
 
-/// What was added or changed after `revision`; the host may answer with the whole.
+/// What changed after `revision`, or the whole if the host cannot tell.
+///
+/// If the reading is not `whole`, it goes by keys: drop the rows that you have of every key in `rows` and in
+/// `removed`, add `rows`, and you have the view of now. The key is the column `uuid`; of `attribution`,
+/// `identity`; of `credentials` and the children of the attackers, `attacker`. A child's `row` points into
+/// the whole attackers of this tick, so read these too if you need it. Nothing changed if the reading's
+/// `revision` is the one you asked for. Changes name rows of whole readings only.
 ///
 /// # Errors
 /// As [`read`].

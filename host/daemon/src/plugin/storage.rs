@@ -14,6 +14,7 @@ use super::guest::{FrameHandle, Guest, Mode};
 use crate::store::StoreError;
 use crate::store::commit::{Change, Layer};
 use crate::store::revision::View;
+use crate::store::snapshot::Changed;
 
 impl From<wit::View> for View {
     fn from(view: wit::View) -> Self {
@@ -53,18 +54,26 @@ impl wit::Host for Guest {
         if let Err(problem) = self.granted("view", view.name(), |asked| &asked.reads) {
             return Ok(Err(problem));
         }
-        let (revision, frame, unchanged) = match self.reading(view, since).await {
+        let (revision, read) = match self.reading(view, since).await {
             Ok(reading) => reading,
             Err(error) => return Ok(Err(error.into())),
         };
-        self.used.rows_read += frame.rows();
-        let handle = FrameHandle { frame, view: (!unchanged).then_some(view) };
-        Ok(self.hold(handle)?.map(|rows| wit::Reading {
-            revision,
-            whole: !unchanged,
-            rows,
-            removed: None,
-        }))
+        let (rows, removed) = match read {
+            Read::Whole(frame) => (FrameHandle { frame, view: Some(view) }, None),
+            // Its rows are not those of the view, so no change can be about them.
+            Read::Changed(Changed { rows, removed }) => {
+                let handle = |frame| FrameHandle { frame, view: None };
+                (handle(rows), Some(handle(removed)))
+            }
+        };
+        self.used.rows_read += rows.frame.rows();
+        let removed = match removed.map(|removed| self.hold(removed)).transpose()? {
+            Some(Ok(removed)) => Some(removed),
+            Some(Err(problem)) => return Ok(Err(problem)),
+            None => None,
+        };
+        let whole = removed.is_none();
+        Ok(self.hold(rows)?.map(|rows| wit::Reading { revision, whole, rows, removed }))
     }
 
     fn commit(&mut self, changes: Vec<wit::Change>) -> wasmtime::Result<Result<(), Problem>> {
@@ -94,26 +103,31 @@ impl wit::Host for Guest {
 }
 
 impl Guest {
-    /// A view's version and rows, and whether it has not changed since; then the rows are none.
-    /// Otherwise the answer is the whole view.
-    async fn reading(
-        &mut self,
-        view: View,
-        since: Option<u64>,
-    ) -> Result<(u64, Frame, bool), StoreError> {
+    /// A view's version, and what changed since if that is asked for and known, or the whole.
+    async fn reading(&mut self, view: View, since: Option<u64>) -> Result<(u64, Read), StoreError> {
         let snapshot = match &mut self.snapshot {
             Some(snapshot) => snapshot,
             closed => closed.insert(self.store.snapshot(self.resident.clone()).await?),
         };
+        // Whoever proves remembers nothing: nobody has that name.
+        let owner = if self.mode == Mode::Prove { "" } else { &self.name };
         let revision = snapshot.revision(view).await?;
-        if view == View::State && self.mode == Mode::Prove {
-            return Ok((revision, snapshot.empty(view)?, false));
-        }
-        let unchanged = since == Some(revision);
-        let frame =
-            if unchanged { snapshot.empty(view)? } else { snapshot.read(view, &self.name).await? };
-        Ok((revision, frame, unchanged))
+        let changed = match since {
+            Some(since) => snapshot.changed(view, since).await?,
+            None => None,
+        };
+        let read = match changed {
+            Some(changed) => Read::Changed(changed),
+            None => Read::Whole(snapshot.read(view, owner).await?),
+        };
+        Ok((revision, read))
     }
+}
+
+/// What a read gives.
+enum Read {
+    Whole(Frame),
+    Changed(Changed),
 }
 
 /// One change, and the rows that it names.

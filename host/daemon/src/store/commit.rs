@@ -3,14 +3,16 @@
 //! Each change is guarded by what the snapshot said: an attacker that was free must still be free, an
 //! identity that was live must still be live. A guard that fails rolls everything back and says
 //! [`CommitError::Conflict`]; the tick then runs again on a fresh snapshot. The same transaction
-//! derives the identities' columns, bumps the views' versions and puts the events into the outbox.
+//! derives the identities' columns, bumps the views' versions, logs which rows changed and puts the events
+//! into the outbox.
 
 use std::collections::BTreeSet;
 
 use corral_kernels::{Frame, FrameError};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
-use super::revision::{self, View};
+use super::changes::Touched;
+use super::revision::View;
 use super::{Store, StoreError, rollup};
 use crate::clock::Timestamp;
 
@@ -187,19 +189,10 @@ impl From<sqlx::Error> for CommitError {
 #[derive(Debug, Default)]
 struct Effects {
     committed: Committed,
-    views: BTreeSet<View>,
+    touched: Touched,
+    /// Whose columns are to be derived again.
     identities: BTreeSet<String>,
     events: outbox::Events,
-}
-
-impl Effects {
-    /// Notes rows that were put.
-    fn note(&mut self, view: View, written: u64) {
-        if written > 0 {
-            self.views.insert(view);
-            self.committed.put += usize::try_from(written).unwrap_or(usize::MAX);
-        }
-    }
 }
 
 impl Store {
@@ -217,10 +210,10 @@ impl Store {
         if changes.is_empty() {
             return Ok((Committed::default(), Vec::new()));
         }
-        let (mut transaction, effects) = self.apply_all(texts, changes, by).await?;
-        rollup::identities(&mut transaction, &effects.identities, by.now).await?;
-        let views: Vec<View> = effects.views.into_iter().collect();
-        revision::bump(&mut transaction, &views).await?;
+        let (mut transaction, mut effects) = self.apply_all(texts, changes, by).await?;
+        let derived = rollup::identities(&mut transaction, &effects.identities, by.now).await?;
+        effects.touched.add(View::Identities, derived);
+        let views = effects.touched.write(&mut transaction).await?;
         effects.events.write(&mut transaction, by).await?;
         transaction.commit().await?;
         Ok((effects.committed, views))
@@ -280,7 +273,6 @@ async fn apply(
         Change::Unmerge { layer, groups, rows } => writer.unmerge(*layer, groups, rows).await,
         Change::Refresh { groups, rows } => {
             effects.identities.extend(column(texts, groups, "uuid", rows)?);
-            effects.views.insert(View::Identities);
             effects.committed.refreshed += rows.len();
             Ok(())
         }

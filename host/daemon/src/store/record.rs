@@ -423,10 +423,11 @@ async fn write(
     let added = attackers::write(connection, batch, &merged, known, now).await?;
     recorded.features_new = added.features;
     recorded.credentials_new = added.credentials;
-    if behaviour::write(connection, batch, &merged).await? > 0 {
-        revision::bump(connection, &[View::Behaviour]).await?;
-    }
-    revision::bump(connection, &merged.views(recorded.tags_new)).await?;
+    let observed = behaviour::write(connection, batch, &merged).await?;
+    let mut touched = merged.touched(batch, recorded.tags_new);
+    touched.add(View::Behaviour, observed.into_iter().map(|at| batch.attacker_id(at)));
+    touched.add(View::Identities, attackers::identities(connection, batch, &merged, known).await?);
+    touched.write(connection).await?;
     if !merged.attackers.is_empty() {
         revision::bump_attackers_order(connection).await?;
     }

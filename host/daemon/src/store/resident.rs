@@ -1,9 +1,11 @@
-//! Views that stay in memory from one tick to the next, while the database has not changed them.
+//! Views that stay in memory from one tick to the next.
 //!
-//! Four correlators read much the same views, and most ticks find nothing new. A view is kept with the
-//! versions of everything that it was made from, so what is kept is never older than what the snapshot
-//! would read; losing it costs only time. The whole is bounded by `store.resident-bytes-max`: what does
-//! not fit is read each time.
+//! Four correlators read much the same views, and from one tick to the next little changes. A view is kept
+//! with the versions that it was made from: a snapshot of the same versions takes it as it is, and a later
+//! one makes the next from it, reading only what changed. What is kept is whole and never altered, so a
+//! tick that still holds an older one is not disturbed; while a view is made anew, both are in memory.
+//! Losing it costs only time. The whole is bounded by `store.resident-bytes-max`: what does not fit is read
+//! each time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,11 +23,23 @@ pub struct Resident {
     kept: Mutex<HashMap<View, Kept>>,
 }
 
-#[derive(Debug)]
-struct Kept {
-    made_from: Vec<u64>,
-    frame: Frame,
-    bytes: usize,
+/// A view in memory.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) versions: Versions,
+    /// The rows, with all columns that are needed to put others between them.
+    pub(super) frame: Frame,
+    /// Of a child: the uuids of the attackers that its `row` points to.
+    pub(super) parents: Option<Frame>,
+}
+
+/// What a view was made from. Both only grow, so of two the greater is the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Versions {
+    /// Of its rows.
+    pub(super) rows: u64,
+    /// Of a child: of the attackers' order.
+    pub(super) order: u64,
 }
 
 impl Resident {
@@ -39,21 +53,28 @@ impl Resident {
         &self.texts
     }
 
-    /// The view, if it was made from these versions.
-    pub(super) fn get(&self, view: View, made_from: &[u64]) -> Option<Frame> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&view).filter(|kept| kept.made_from == made_from).map(|kept| kept.frame.clone())
+    /// The view, of whatever version.
+    pub(super) fn get(&self, view: View) -> Option<Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&view).cloned()
     }
 
-    /// Keeps the view if there is room, in place of what it was before.
-    pub(super) fn keep(&self, view: View, made_from: Vec<u64>, frame: &Frame) {
-        let bytes = bytes(frame);
+    /// Keeps the view if there is room, in place of what it was before; not if it is older than that.
+    pub(super) fn keep(&self, view: View, new: Kept) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.remove(&view);
-        let held: usize = kept.values().map(|kept| kept.bytes).sum();
-        if held.saturating_add(bytes) <= self.bytes_max {
-            kept.insert(view, Kept { made_from, frame: frame.clone(), bytes });
+        if kept.get(&view).is_some_and(|old| old.versions > new.versions) {
+            return;
         }
+        kept.remove(&view);
+        let held: usize = kept.values().map(Kept::bytes).sum();
+        if held.saturating_add(new.bytes()) <= self.bytes_max {
+            kept.insert(view, new);
+        }
+    }
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        bytes(&self.frame) + self.parents.as_ref().map_or(0, bytes)
     }
 }
 
@@ -70,29 +91,40 @@ mod tests {
     use super::*;
     use corral_kernels::Column;
 
-    fn frame(rows: usize) -> Frame {
-        Frame::new(rows, [("n", Column::from(vec![0_u32; rows]))]).unwrap()
+    fn view(rows: usize, version: u64) -> Kept {
+        let frame = Frame::new(rows, [("n", Column::from(vec![0_u32; rows]))]).unwrap();
+        Kept { versions: Versions { rows: version, order: 0 }, frame, parents: None }
+    }
+
+    fn version(resident: &Resident, view: View) -> Option<u64> {
+        resident.get(view).map(|kept| kept.versions.rows)
     }
 
     #[test]
-    fn a_view_is_kept_while_what_it_was_made_from_stands() {
+    fn a_view_is_kept_until_a_later_one_takes_its_place() {
         let resident = Resident::new(Arc::new(Interner::new(0)), 100);
-        resident.keep(View::Features, vec![3, 7], &frame(5));
-        assert!(resident.get(View::Features, &[3, 7]).is_some());
-        assert!(resident.get(View::Features, &[3, 8]).is_none());
-        assert!(resident.get(View::Attackers, &[3, 7]).is_none());
+        resident.keep(View::Features, view(5, 3));
+        assert_eq!(version(&resident, View::Features), Some(3));
+        assert_eq!(version(&resident, View::Attackers), None);
+        resident.keep(View::Features, view(5, 4));
+        resident.keep(View::Features, view(5, 2));
+        assert_eq!(version(&resident, View::Features), Some(4));
     }
 
     #[test]
     fn what_does_not_fit_is_not_kept_and_makes_room_for_nobody() {
         let resident = Resident::new(Arc::new(Interner::new(0)), 100);
-        resident.keep(View::Features, vec![1], &frame(20));
-        resident.keep(View::Attackers, vec![1], &frame(10));
-        assert!(resident.get(View::Attackers, &[1]).is_none());
+        resident.keep(View::Features, view(20, 1));
+        resident.keep(View::Attackers, view(10, 1));
+        assert_eq!(version(&resident, View::Attackers), None);
         // A view takes its own place.
-        resident.keep(View::Features, vec![2], &frame(25));
-        assert!(resident.get(View::Features, &[2]).is_some());
-        resident.keep(View::Features, vec![3], &frame(26));
-        assert!(resident.get(View::Features, &[2]).is_none());
+        resident.keep(View::Features, view(25, 2));
+        assert_eq!(version(&resident, View::Features), Some(2));
+        resident.keep(View::Features, view(26, 3));
+        assert_eq!(version(&resident, View::Features), None);
+        // The attackers that a child points to take room as well.
+        let child = Kept { parents: Some(view(13, 0).frame), ..view(13, 4) };
+        resident.keep(View::Features, child);
+        assert_eq!(version(&resident, View::Features), None);
     }
 }

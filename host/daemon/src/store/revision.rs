@@ -1,4 +1,5 @@
 //! Each view's version: a counter that every transaction bumps for the views it touches.
+//! [`changes`](super::changes) bumps it along with what it logs.
 
 use std::collections::HashMap;
 
@@ -71,33 +72,23 @@ impl View {
     }
 }
 
-/// Bumps the versions of `views`, in the caller's transaction.
-pub(super) async fn bump(
-    connection: &mut SqliteConnection,
-    views: &[View],
-) -> Result<(), StoreError> {
-    for view in views {
-        bump_one(connection, view.name()).await?;
-    }
-    Ok(())
-}
-
 /// Bumps the version of the attackers' order.
 pub(super) async fn bump_attackers_order(
     connection: &mut SqliteConnection,
 ) -> Result<(), StoreError> {
-    bump_one(connection, ATTACKERS_ORDER).await
+    bump(connection, ATTACKERS_ORDER).await?;
+    Ok(())
 }
 
-async fn bump_one(connection: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
-    sqlx::query(
+/// Bumps the version of this name, in the caller's transaction; gives what it is then.
+pub(super) async fn bump(connection: &mut SqliteConnection, name: &str) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
         "INSERT INTO corral_revision (view, revision) VALUES (?, 1)
-         ON CONFLICT (view) DO UPDATE SET revision = revision + 1",
+         ON CONFLICT (view) DO UPDATE SET revision = revision + 1 RETURNING revision",
     )
     .bind(name)
-    .execute(connection)
-    .await?;
-    Ok(())
+    .fetch_one(connection)
+    .await?)
 }
 
 /// The versions of all views at one moment.

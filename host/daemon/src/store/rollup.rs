@@ -19,14 +19,15 @@ struct Summary {
     values: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Brings the derived columns of `identities`, and of those they were merged into, up to date.
+/// Brings the derived columns of `identities`, and of those they were merged into, up to date; gives
+/// all of these.
 pub(super) async fn identities(
     connection: &mut SqliteConnection,
     identities: &BTreeSet<String>,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Vec<String>, StoreError> {
     if identities.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let named = serde_json::to_string(identities).unwrap_or_default();
     let mut summaries: BTreeMap<String, Summary> = BTreeMap::new();
@@ -42,6 +43,7 @@ pub(super) async fn identities(
         let summary = summaries.entry(row.try_get(0)?).or_default();
         summary.values.entry(row.try_get(1)?).or_default().insert(row.try_get(2)?);
     }
+    let named: Vec<String> = summaries.keys().cloned().collect();
     let written: Vec<serde_json::Value> = summaries
         .into_iter()
         .map(|(uuid, summary)| {
@@ -58,7 +60,7 @@ pub(super) async fn identities(
         .bind(datetime(now))
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(named)
 }
 
 // Up: what the named identities were merged into. Down: everything merged into any of those. UNION

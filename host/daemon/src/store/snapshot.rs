@@ -2,23 +2,34 @@
 //!
 //! A snapshot is a read transaction: whatever a tick reads belongs together, whoever writes
 //! meanwhile. Rows go from SQLite straight into columns; text is interned on the way. A view that is
-//! still [`resident`](super::resident) in the version of this moment is not read again.
+//! still [`resident`](super::resident) in the versions of this moment is not read again; of one that is
+//! resident in earlier versions only the rows that [`changes`](super::changes) names are read, and
+//! [`splice`] puts them into place.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use corral_kernels::{ABSENT, Column, Frame};
+use corral_kernels::{ABSENT, Column, Frame, Interner};
+use rustc_hash::FxHashMap;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
-use super::resident::Resident;
+use super::changes;
+use super::resident::{Kept, Resident, Versions};
 use super::revision::{self, Revisions, View};
 use super::{Store, StoreError};
-use scan::{Kind, Selected, not_as_scanned, scan};
+use scan::{not_as_scanned, scan};
 use shape::{Shape, shape};
+use splice::Codes;
 
 mod order;
 mod scan;
 mod shape;
+mod splice;
+
+/// Where more keys than this changed, and they are more than one of so many rows, the whole is read: a row
+/// that is looked up takes several times as long as one that is passed by.
+const KEYS_FEW: usize = 64;
+const ROWS_A_KEY: usize = 8;
 
 /// A moment of the database.
 #[derive(Debug)]
@@ -26,12 +37,18 @@ pub struct Snapshot {
     transaction: Transaction<'static, Sqlite>,
     resident: Arc<Resident>,
     revisions: Option<Revisions>,
-    parents: Option<Arc<Parents>>,
     read: HashMap<View, Frame>,
 }
 
-/// Where each attacker of the snapshot stands, by the code of its uuid.
-type Parents = HashMap<u32, u32>;
+/// What became of a view since a version of it.
+#[derive(Debug)]
+pub struct Changed {
+    /// All rows there are of the keys that changed, in the order of the view. A child's `row` points into
+    /// the whole attackers of this moment, and `attacker` names them.
+    pub rows: Frame,
+    /// The keys that changed and have no row any more: the one column of the view that is its key.
+    pub removed: Frame,
+}
 
 impl Store {
     /// Opens a snapshot; its moment is the first read.
@@ -40,7 +57,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn snapshot(&self, resident: Arc<Resident>) -> Result<Snapshot, StoreError> {
         let transaction = self.readers.begin().await?;
-        Ok(Snapshot { transaction, resident, revisions: None, parents: None, read: HashMap::new() })
+        Ok(Snapshot { transaction, resident, revisions: None, read: HashMap::new() })
     }
 }
 
@@ -53,17 +70,6 @@ impl Snapshot {
         Ok(self.revisions().await?.of(view))
     }
 
-    /// The view without any rows.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn empty(&self, view: View) -> Result<Frame, StoreError> {
-        let shape = shape(view);
-        let row = shape.child.is_some().then(|| ("row", Column::from(Vec::<u32>::new())));
-        let columns = shape.columns.iter().map(|(name, kind, _)| (*name, scan::column(*kind)));
-        Frame::new(0, row.into_iter().chain(columns)).map_err(not_as_scanned)
-    }
-
     /// The rows of a view. A second read gives the same frame. `plugin` owns those of the view `state`.
     ///
     /// # Errors
@@ -73,27 +79,118 @@ impl Snapshot {
             return Ok(frame.clone());
         }
         let shape = shape(view);
-        let revisions = self.revisions().await?;
-        let mut made_from: Vec<u64> =
-            shape.made_from.iter().map(|view| revisions.of(*view)).collect();
-        if shape.child.is_some() {
-            made_from.push(revisions.attackers_order());
-        }
-        let kept = self.resident.get(view, &made_from);
-        let frame = match kept {
-            Some(frame) => frame,
-            None if view == View::State => self.scan(shape.from, shape.columns, &[plugin]).await?,
-            None => {
-                let frame = match shape.child {
-                    Some(order) => self.child(shape, order).await?,
-                    None => self.scan(shape.from, shape.columns, &[]).await?,
-                };
-                self.resident.keep(view, made_from, &frame);
-                frame
-            }
+        let frame = if view == View::State {
+            self.scan(shape.all, shape, &[plugin]).await?
+        } else {
+            seen(&self.current(view, shape).await?, shape.unseen)?
         };
         self.read.insert(view, frame.clone());
         Ok(frame)
+    }
+
+    /// What changed of a view after the version `since`; `None` if that is not known, or is so much that
+    /// the whole serves better.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn changed(&mut self, view: View, since: u64) -> Result<Option<Changed>, StoreError> {
+        let shape = shape(view);
+        let Some((keys, rows)) = self.rows_since(view, shape, since, changes::KEYS_MAX).await?
+        else {
+            return Ok(None);
+        };
+        let present: Codes =
+            rows.text(shape.key).map_err(not_as_scanned)?.iter().copied().collect();
+        let keys = self.resident.texts().codes(keys.iter().map(String::as_str))?;
+        let gone: Vec<u32> = keys.into_iter().filter(|key| !present.contains(key)).collect();
+        let removed = Frame::new(gone.len(), [(shape.key, Column::text(gone))]);
+        let rows = if shape.is_child {
+            let parents = if rows.rows() == 0 { None } else { Some(self.parents().await?) };
+            self.arrange(&rows, shape, parents.as_ref(), Some(&present))?
+        } else {
+            seen(&rows, shape.unseen)?
+        };
+        Ok(Some(Changed { rows, removed: removed.map_err(not_as_scanned)? }))
+    }
+
+    /// The whole view, with the columns that only its order needs: from memory, or from there and what
+    /// changed since, or from the database.
+    async fn current(&mut self, view: View, shape: &Shape) -> Result<Frame, StoreError> {
+        let revisions = self.revisions().await?;
+        let order = if shape.is_child { revisions.attackers_order() } else { 0 };
+        let versions = Versions { rows: revisions.of(view), order };
+        let kept = self.resident.get(view).filter(|kept| kept.versions <= versions);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.versions == versions) {
+            return Ok(kept.frame.clone());
+        }
+        let parents = if shape.is_child { Some(self.parents().await?) } else { None };
+        let refreshed = match &kept {
+            Some(kept) => self.refresh(view, shape, kept, parents.as_ref()).await?,
+            None => None,
+        };
+        let frame = match refreshed {
+            Some(frame) => frame,
+            None => {
+                let frame = self.scan(shape.all, shape, &[]).await?;
+                if shape.is_child {
+                    let frame = self.arrange(&frame, shape, parents.as_ref(), None)?;
+                    seen(&frame, Some(shape.key))?
+                } else {
+                    frame
+                }
+            }
+        };
+        self.resident.keep(view, Kept { versions, frame: frame.clone(), parents });
+        Ok(frame)
+    }
+
+    /// A kept view with what changed since; `None` if that is not known or too much.
+    async fn refresh(
+        &mut self,
+        view: View,
+        shape: &Shape,
+        kept: &Kept,
+        parents: Option<&Frame>,
+    ) -> Result<Option<Frame>, StoreError> {
+        let keys_max = KEYS_FEW.max(kept.frame.rows() / ROWS_A_KEY);
+        let since = kept.versions.rows;
+        let Some((keys, fresh)) = self.rows_since(view, shape, since, keys_max).await? else {
+            return Ok(None);
+        };
+        let texts = self.resident.texts();
+        // A key without a code is in no frame.
+        let changed: Codes = keys.iter().filter_map(|key| texts.lookup(key)).collect();
+        let (Some(before), Some(parents)) = (&kept.parents, parents) else {
+            return splice::replace(&kept.frame, &fresh, &changed, shape, texts).map(Some);
+        };
+        let fresh = self.arrange(&fresh, shape, Some(parents), Some(&changed))?;
+        let uuids = (
+            before.text("uuid").map_err(not_as_scanned)?,
+            parents.text("uuid").map_err(not_as_scanned)?,
+        );
+        splice::replace_children(&kept.frame, &fresh, &changed, uuids).map(Some)
+    }
+
+    /// The keys of a view that changed after a version, and all their rows, with all columns; `None` if
+    /// the keys are not known or too many.
+    async fn rows_since(
+        &mut self,
+        view: View,
+        shape: &Shape,
+        since: u64,
+        keys_max: usize,
+    ) -> Result<Option<(Vec<String>, Frame)>, StoreError> {
+        let now = self.revisions().await?.of(view);
+        let keys = changes::between(&mut self.transaction, view, (since, now), keys_max).await?;
+        let Some(keys) = keys else { return Ok(None) };
+        if keys.is_empty() {
+            let columns = shape.columns.iter().map(|(name, kind, _)| (*name, scan::column(*kind)));
+            return Ok(Some((keys, Frame::new(0, columns).map_err(not_as_scanned)?)));
+        }
+        let Some(some) = shape.some else { return Ok(None) };
+        let list = serde_json::to_string(&keys).unwrap_or_default();
+        let rows = self.scan(some, shape, &[&list]).await?;
+        Ok(Some((keys, rows)))
     }
 
     async fn revisions(&mut self) -> Result<Revisions, StoreError> {
@@ -107,48 +204,70 @@ impl Snapshot {
     async fn scan(
         &mut self,
         from: &'static str,
-        columns: &[Selected],
+        shape: &Shape,
         bind: &[&str],
     ) -> Result<Frame, StoreError> {
         let connection: &mut SqliteConnection = &mut self.transaction;
-        scan(connection, self.resident.texts(), from, columns, bind).await
+        scan(connection, self.resident.texts(), from, shape.columns, bind).await
     }
 
-    /// Where each attacker stands.
-    async fn parents(&mut self) -> Result<Arc<Parents>, StoreError> {
-        if let Some(parents) = &self.parents {
-            return Ok(parents.clone());
-        }
+    /// The attackers' uuids, in their order.
+    async fn parents(&mut self) -> Result<Frame, StoreError> {
         let attackers = Box::pin(self.read(View::Attackers, "")).await?;
-        let uuids = attackers.text("uuid").map_err(not_as_scanned)?;
-        let parents: Arc<Parents> = Arc::new(uuids.iter().copied().zip(0..).collect());
-        Ok(self.parents.insert(parents).clone())
+        attackers.select(&["uuid"]).map_err(not_as_scanned)
     }
 
-    /// A child of the attackers: `row` says where its attacker stands; rows follow the attackers' order.
-    async fn child(&mut self, shape: &Shape, order: &[&str]) -> Result<Frame, StoreError> {
-        let parents = self.parents().await?;
-        let mut all = vec![("attacker", Kind::Text, "attacker_uuid")];
-        all.extend_from_slice(shape.columns);
-        let frame = self.scan(shape.from, &all, &[]).await?;
-        let owners = frame.text("attacker").map_err(not_as_scanned)?;
-        let rows: Vec<u32> =
-            owners.iter().map(|owner| parents.get(owner).copied().unwrap_or(ABSENT)).collect();
-        let keys = order::keys(&frame, order, self.resident.texts())?;
-        let mut by: Vec<u32> =
-            (0..).zip(&rows).filter(|(_, row)| **row != ABSENT).map(|(at, _)| at).collect();
-        by.sort_by(|&a, &b| {
-            let row = |at: u32| rows.get(at as usize);
-            row(a).cmp(&row(b)).then_with(|| order::compare(&keys, a, b))
-        });
-        let sorted: Vec<u32> = by.iter().filter_map(|&at| rows.get(at as usize).copied()).collect();
-        let frame = frame.take(&by).map_err(not_as_scanned)?;
-        let row = [("row", Column::from(sorted))];
-        let rest = frame.columns().filter(|(name, _)| *name != "attacker");
-        Frame::new(
-            by.len(),
-            row.into_iter().chain(rest.map(|(name, column)| (name, column.clone()))),
-        )
-        .map_err(not_as_scanned)
+    /// Puts a child's rows in order: by the attackers', then by its own. `row` says where the attacker
+    /// stands; rows of attackers that are not `among` some, or not there at all, go.
+    fn arrange(
+        &self,
+        frame: &Frame,
+        shape: &Shape,
+        parents: Option<&Frame>,
+        among: Option<&Codes>,
+    ) -> Result<Frame, StoreError> {
+        let uuids = match parents {
+            Some(parents) => parents.text("uuid").map_err(not_as_scanned)?,
+            None => &[],
+        };
+        let places: FxHashMap<u32, u32> = uuids
+            .iter()
+            .copied()
+            .zip(0..)
+            .filter(|(uuid, _)| among.is_none_or(|among| among.contains(uuid)))
+            .collect();
+        arrange(frame, shape, &places, self.resident.texts())
     }
+}
+
+/// See [`Snapshot::arrange`]; `places` says where each attacker stands.
+fn arrange(
+    frame: &Frame,
+    shape: &Shape,
+    places: &FxHashMap<u32, u32>,
+    texts: &Interner,
+) -> Result<Frame, StoreError> {
+    let owners = frame.text(shape.key).map_err(not_as_scanned)?;
+    let rows: Vec<u32> =
+        owners.iter().map(|owner| places.get(owner).copied().unwrap_or(ABSENT)).collect();
+    let keys = order::keys(frame, shape.order, texts)?;
+    let mut by: Vec<u32> =
+        (0..).zip(&rows).filter(|(_, row)| **row != ABSENT).map(|(at, _)| at).collect();
+    by.sort_by(|&a, &b| {
+        let row = |at: u32| rows.get(at as usize);
+        row(a).cmp(&row(b)).then_with(|| order::compare(&keys, a, b))
+    });
+    let sorted: Vec<u32> = by.iter().filter_map(|&at| rows.get(at as usize).copied()).collect();
+    let frame = frame.take(&by).map_err(not_as_scanned)?;
+    let row = std::iter::once(("row", Column::from(sorted)));
+    let rest = frame.columns().map(|(name, column)| (name, column.clone()));
+    Frame::new(by.len(), row.chain(rest)).map_err(not_as_scanned)
+}
+
+/// The frame without the column that is not to be seen, if there is one.
+fn seen(frame: &Frame, unseen: Option<&str>) -> Result<Frame, StoreError> {
+    let Some(unseen) = unseen else { return Ok(frame.clone()) };
+    let columns = frame.columns().filter(|(name, _)| *name != unseen);
+    Frame::new(frame.rows(), columns.map(|(name, column)| (name, column.clone())))
+        .map_err(not_as_scanned)
 }

@@ -96,12 +96,16 @@ fn panic_with_words() -> Result<(), Problem> {
     Ok(())
 }
 
-/// No crime at all: nothing has changed since now; since any other revision, the host may give the whole.
+/// No crime at all: nothing has changed since now, and a revision that never was has the whole.
 fn ask_for_changes() -> Result<(), Problem> {
     let all = store::read(View::Attackers)?;
     let none = store::read_since(View::Attackers, all.revision)?;
     let other = store::read_since(View::Attackers, u64::MAX)?;
-    if all.whole && !none.whole && none.rows.rows() == 0 && other.whole {
+    let is_none = !none.whole
+        && none.revision == all.revision
+        && none.rows.rows() == 0
+        && none.removed.is_some_and(|removed| removed.rows() == 0);
+    if all.whole && all.removed.is_none() && is_none && other.whole {
         Ok(())
     } else {
         Err(Problem::Invalid("the host does not keep its word on `since`".to_owned()))

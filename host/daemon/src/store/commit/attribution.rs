@@ -58,7 +58,8 @@ pub(super) async fn put(
             .bind(&now)
             .fetch_all(&mut *connection)
             .await?;
-        effects.note(View::Attribution, written.len() as u64);
+        effects.committed.put += written.len();
+        effects.touched.add(View::Attribution, written.iter().map(|row| row.identity.as_str()));
         written.sort_by(|a, b| (&a.identity, &a.primitive).cmp(&(&b.identity, &b.primitive)));
         for row in written {
             let key = (row.identity.clone(), row.primitive.clone());

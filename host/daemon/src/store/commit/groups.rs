@@ -80,10 +80,19 @@ impl Layer {
         }
     }
 
-    fn views(self) -> [View; 2] {
+    /// Of what members are rows.
+    fn members(self) -> View {
         match self {
-            Self::Identity => [View::Attackers, View::Identities],
-            Self::Campaign => [View::Identities, View::Campaigns],
+            Self::Identity => View::Attackers,
+            Self::Campaign => View::Identities,
+        }
+    }
+
+    /// Of what groups are rows.
+    fn groups(self) -> View {
+        match self {
+            Self::Identity => View::Identities,
+            Self::Campaign => View::Campaigns,
         }
     }
 }
@@ -157,6 +166,8 @@ impl Writer<'_> {
         let written = write_rows(self.connection, layer.statements().link, &rows, &now).await?;
         guard(written, links.len(), "an attacker or identity that was free")?;
         self.effects.committed.linked += links.len();
+        let members = links.iter().map(|(member, _)| member.as_str());
+        self.effects.touched.add(layer.members(), members);
         self.touch(layer, links.iter().map(|(_, group)| group.clone())).await
     }
 
@@ -203,18 +214,19 @@ impl Writer<'_> {
         self.touch(layer, back.into_iter().chain(former)).await
     }
 
-    /// Notes what has to be derived again and which views grew a version.
+    /// Notes groups whose rows changed, and what has to be derived again of them.
     async fn touch(
         &mut self,
         layer: Layer,
         groups: impl Iterator<Item = String>,
     ) -> Result<(), CommitError> {
-        self.effects.views.extend(layer.views());
+        let groups: Vec<String> = groups.collect();
+        self.effects.touched.add(layer.groups(), groups.iter().map(String::as_str));
         let Some(count) = layer.statements().count else {
             self.effects.identities.extend(groups);
             return Ok(());
         };
-        let groups: Vec<_> = groups.map(serde_json::Value::from).collect();
+        let groups: Vec<_> = groups.into_iter().map(serde_json::Value::from).collect();
         write_rows(self.connection, count, &groups, &datetime(self.now)).await?;
         Ok(())
     }

@@ -33,7 +33,8 @@ pub(super) async fn put(
             .bind(&now)
             .fetch_all(&mut *connection)
             .await?;
-        effects.note(View::Reuse, written.len() as u64);
+        effects.committed.put += written.len();
+        effects.touched.add(View::Reuse, written.iter().map(|row| row.id.as_str()));
         for row in written {
             effects.events.add("credential.reuse.detected", row.payload(by.event_bytes_max));
         }

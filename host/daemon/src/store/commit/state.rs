@@ -26,7 +26,10 @@ pub(super) async fn put(
     let now = datetime(by.now);
     let written = write_rows(connection, PUT, &kept, &now).await?
         + write_rows(connection, DROP, &gone, &now).await?;
-    effects.note(View::State, written);
+    if written > 0 {
+        effects.committed.put += usize::try_from(written).unwrap_or(usize::MAX);
+        effects.touched.add_unlisted(View::State);
+    }
     Ok(())
 }
 

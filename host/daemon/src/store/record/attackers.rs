@@ -84,6 +84,21 @@ pub(super) async fn write(
     Ok(added)
 }
 
+/// The identities of attackers that were known: what was derived from them is stale now.
+pub(super) async fn identities(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    merged: &Merged<'_>,
+    known: &Known,
+) -> Result<Vec<String>, StoreError> {
+    const IDENTITIES: Statement = about(
+        ") SELECT json_group_array(DISTINCT identity_id) \
+         FROM attacker CROSS JOIN attackers a ON a.uuid = attacker.uuid WHERE identity_id IS NOT NULL",
+    );
+    let known = merged.attackers.iter().copied().filter(|at| known.contains_key(at));
+    ask(connection, batch, IDENTITIES, known).await
+}
+
 /// Counts, times and lists, from the contacts.
 async fn contacts(
     connection: &mut SqliteConnection,

@@ -15,6 +15,7 @@ use super::known::Known;
 use super::sessions::{Logged, State, Stored};
 use super::{Batch, Credential, Entered, Event, Feature, Kind, Recorded, Session, What, commands};
 use crate::clock::Timestamp;
+use crate::store::changes::Touched;
 use crate::store::revision::View;
 
 /// An attacker (index into the batch) at a service of a sensor.
@@ -81,6 +82,11 @@ impl<'b> Grown<'b> {
     /// Whether its commands have to be read back to know its script.
     pub(super) fn continues_script(&self) -> bool {
         self.before.is_some() && self.commands().next().is_some()
+    }
+
+    /// Whether some of the commands that count have tags.
+    fn is_tagged(&self) -> bool {
+        self.commands().any(|(_, entered)| !entered.tag_ids.is_empty())
     }
 
     fn is_moved(&self) -> bool {
@@ -303,19 +309,22 @@ impl Merged<'_> {
         self.places.iter().filter(|(_, contact)| contact.moved).map(|(place, _)| place)
     }
 
-    /// The views whose rows are not what they were, given how many tags were written.
-    pub(super) fn views(&self, tags: u64) -> Vec<View> {
-        let features = !self.features.is_empty() || !self.scripts.is_empty();
-        let credentials =
-            self.places.values().any(|contact| !contact.credentials.is_empty() || contact.moved);
-        let views = [
-            (View::Attackers, !self.attackers.is_empty()),
-            (View::Sessions, !self.sessions.is_empty()),
-            (View::Features, features),
-            (View::Credentials, credentials),
-            (View::Phases, tags > 0),
-        ];
-        views.into_iter().filter(|(_, is_changed)| *is_changed).map(|(view, _)| view).collect()
+    /// Whose rows are not what they were, a view, given how many tags were written.
+    pub(super) fn touched(&self, batch: &Batch, tags: u64) -> Touched {
+        let ids =
+            |attackers: BTreeSet<usize>| attackers.into_iter().map(|at| batch.attacker_id(at));
+        let features = self.features.keys().map(|(at, ..)| *at);
+        let scripts = self.scripts.iter().map(|(at, _)| *at);
+        let tried = |contact: &Contact| !contact.credentials.is_empty() || contact.moved;
+        let tried = self.places.iter().filter(|(_, contact)| tried(contact));
+        let tagged = self.sessions.iter().filter(|session| tags > 0 && session.is_tagged());
+        let mut touched = Touched::default();
+        touched.add(View::Attackers, ids(self.attackers.clone()));
+        touched.add(View::Sessions, ids(self.attackers.clone()));
+        touched.add(View::Features, ids(features.chain(scripts).collect()));
+        touched.add(View::Credentials, ids(tried.map(|(place, _)| place.attacker).collect()));
+        touched.add(View::Phases, ids(tagged.map(|session| session.piece.attacker).collect()));
+        touched
     }
 }
 

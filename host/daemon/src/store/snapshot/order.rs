@@ -64,6 +64,33 @@ pub(super) fn compare(keys: &[Key<'_>], a: u32, b: u32) -> Ordering {
     orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
+/// A column of one frame and the same of another.
+pub(super) type Pair<'f> = (&'f Column, &'f Column);
+
+/// These columns of two frames.
+pub(super) fn pairs<'f>(
+    (a, b): (&'f Frame, &'f Frame),
+    columns: &[&str],
+) -> Result<Vec<Pair<'f>>, StoreError> {
+    let pair = |name: &&str| Ok((a.column(name)?, b.column(name)?));
+    columns.iter().map(pair).collect::<Result<_, _>>().map_err(not_as_scanned)
+}
+
+/// Compares a row of one frame with a row of the other, by numbers and texts. For few rows: each text is
+/// looked up.
+pub(super) fn across(pairs: &[Pair<'_>], (a, b): (usize, usize), texts: &Interner) -> Ordering {
+    let mut orders = pairs.iter().map(|pair| match pair {
+        (Column::Int64(left), Column::Int64(right)) => left.get(a).cmp(&right.get(b)),
+        (Column::Text(left), Column::Text(right)) => {
+            let (left, right) = (left.get(a), right.get(b));
+            let text = |code: Option<&u32>| code.and_then(|code| texts.text(*code));
+            if left == right { Ordering::Equal } else { text(left).cmp(&text(right)) }
+        }
+        _ => Ordering::Equal,
+    });
+    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

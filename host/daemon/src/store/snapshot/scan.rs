@@ -198,7 +198,7 @@ pub(super) async fn scan(
 }
 
 /// What is selected: one JSON text, and the measures.
-fn expressions(columns: &[Selected]) -> String {
+pub(super) fn expressions(columns: &[Selected]) -> String {
     let (measures, others): (Vec<&Selected>, Vec<&Selected>) =
         columns.iter().partition(|(_, kind, _)| matches!(kind, Kind::Float64));
     let list = |columns: &[&Selected]| {

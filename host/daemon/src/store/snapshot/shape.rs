@@ -1,21 +1,28 @@
 //! How each view is read. ARCHITECTURE.md lists the columns for authors of plugins.
 
-use super::scan::Kind;
+use super::scan::{Kind, Selected};
 use crate::store::revision::View;
 
 /// How a view is read.
 #[derive(Debug)]
 pub(super) struct Shape {
-    /// Where the rows are, and in which order. A child's are put in order here: the database would look
-    /// each row up by an index, which takes longer than reading all.
-    pub(super) from: &'static str,
-    /// The columns, without a child's `row`: name, kind, expression.
-    pub(super) columns: &'static [(&'static str, Kind, &'static str)],
-    /// The views whose changes can change its rows; a child's rows follow the attackers' order too.
-    pub(super) made_from: &'static [View],
-    /// The columns that order the rows of one attacker, whose uuid is `attacker_uuid`, if the view is a
-    /// child of the attackers. Texts go by the alphabet. Rows that are equal in all these are equal.
-    pub(super) child: Option<&'static [&'static str]>,
+    /// All rows. A child's are put in order here: the database would look each row up by an index, which
+    /// takes longer than reading all.
+    pub(super) all: &'static str,
+    /// The rows of some keys, a JSON list of which is bound, each looked up by an index; `None` if the log
+    /// of changes does not list the view's.
+    pub(super) some: Option<&'static str>,
+    /// The columns that are read, a child's with the `attacker` that it belongs to: name, kind, expression.
+    pub(super) columns: &'static [Selected],
+    /// The column with the key: all rows of one key are read, replaced and removed together.
+    pub(super) key: &'static str,
+    /// The columns that order the rows; of a child, those of one attacker. Texts go by the alphabet. A
+    /// child's rows that are equal in all these are equal.
+    pub(super) order: &'static [&'static str],
+    /// Whether it is a child of the attackers.
+    pub(super) is_child: bool,
+    /// A column that is needed for the order and is no part of the view.
+    pub(super) unseen: Option<&'static str>,
 }
 
 pub(super) fn shape(view: View) -> &'static Shape {
@@ -36,7 +43,10 @@ pub(super) fn shape(view: View) -> &'static Shape {
 }
 
 const ATTACKERS: Shape = Shape {
-    from: "FROM attackers ORDER BY first_seen, uuid",
+    all: "FROM attackers ORDER BY first_seen, uuid",
+    some: Some(
+        "FROM attackers WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY +first_seen, uuid",
+    ),
     columns: &[
         ("uuid", Kind::Text, "uuid"),
         ("ip", Kind::Text, "ip"),
@@ -45,36 +55,50 @@ const ATTACKERS: Shape = Shape {
         ("last_seen", Kind::Moment, "last_seen"),
         ("asn", Kind::Uint32, "asn"),
     ],
-    made_from: &[View::Attackers],
-    child: None,
+    key: "uuid",
+    order: &["first_seen", "uuid"],
+    is_child: false,
+    unseen: None,
 };
 
 const FEATURES: Shape = Shape {
-    from: "FROM corral_feature",
+    all: "FROM corral_feature",
+    some: Some("FROM corral_feature WHERE attacker_uuid IN (SELECT value FROM json_each(?))"),
     columns: &[
+        ("attacker", Kind::Text, "attacker_uuid"),
         ("kind", Kind::Text, "kind"),
         ("value", Kind::Text, "value"),
         ("seen", Kind::Int64, "first_seen"),
     ],
-    made_from: &[View::Features],
-    child: Some(&["seen", "kind", "value"]),
+    key: "attacker",
+    order: &["seen", "kind", "value"],
+    is_child: true,
+    unseen: None,
 };
 
 const SESSIONS: Shape = Shape {
-    from: "FROM corral_session",
+    all: "FROM corral_session",
+    some: Some("FROM corral_session WHERE attacker_uuid IN (SELECT value FROM json_each(?))"),
     columns: &[
+        ("attacker", Kind::Text, "attacker_uuid"),
         ("decky", Kind::Text, "decky"),
         ("service", Kind::Text, "service"),
         ("started_at", Kind::Int64, "started_at"),
         ("ended_at", Kind::Int64, "ended_at"),
     ],
-    made_from: &[View::Sessions],
-    child: Some(&["started_at", "ended_at", "decky", "service"]),
+    key: "attacker",
+    order: &["started_at", "ended_at", "decky", "service"],
+    is_child: true,
+    unseen: None,
 };
 
-// An identity is stale when one of its attackers changed after its own columns were derived.
+// An identity is stale when one of its attackers changed after its own columns were derived: whoever writes
+// attackers logs their identities as well.
 const IDENTITIES: Shape = Shape {
-    from: "FROM attacker_identities i ORDER BY i.uuid",
+    all: "FROM attacker_identities i ORDER BY i.uuid",
+    some: Some(
+        "FROM attacker_identities i WHERE i.uuid IN (SELECT value FROM json_each(?)) ORDER BY i.uuid",
+    ),
     columns: &[
         ("uuid", Kind::Text, "i.uuid"),
         ("campaign", Kind::Text, "i.campaign_id"),
@@ -89,37 +113,55 @@ const IDENTITIES: Shape = Shape {
             "EXISTS (SELECT 1 FROM attackers a WHERE a.identity_id = i.uuid AND a.updated_at > i.updated_at)",
         ),
     ],
-    made_from: &[View::Identities, View::Attackers],
-    child: None,
+    key: "uuid",
+    order: &["uuid"],
+    is_child: false,
+    unseen: None,
 };
 
 const CAMPAIGNS: Shape = Shape {
-    from: "FROM campaigns ORDER BY uuid",
+    all: "FROM campaigns ORDER BY uuid",
+    some: Some("FROM campaigns WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY uuid"),
     columns: &[
         ("uuid", Kind::Text, "uuid"),
         ("merged_into", Kind::Text, "merged_into_uuid"),
         ("created_at", Kind::Moment, "created_at"),
         ("members", Kind::Uint32, "identity_count"),
     ],
-    made_from: &[View::Campaigns],
-    child: None,
+    key: "uuid",
+    order: &["uuid"],
+    is_child: false,
+    unseen: None,
 };
 
-// A JSON column has numeric affinity: a number comes back as one unless it is asked for as text.
+// A JSON column has numeric affinity: a number comes back as one unless it is asked for as text. The table
+// has no index on attackers; its key begins with their addresses, which end before the slash.
 const BEHAVIOUR: Shape = Shape {
-    from: "FROM observations",
+    all: "FROM observations o",
+    some: Some(
+        "FROM json_each(?) AS named CROSS JOIN attackers a ON a.uuid = named.value
+         CROSS JOIN observations o ON o.evidence_ref >= 'session:' || a.ip || '/'
+             AND o.evidence_ref < 'session:' || a.ip || '0' AND o.attacker_uuid = a.uuid",
+    ),
     columns: &[
+        ("attacker", Kind::Text, "o.attacker_uuid"),
         ("primitive", Kind::Text, "primitive"),
-        ("value", Kind::Text, "CAST(value AS TEXT)"),
+        ("value", Kind::Text, "CAST(o.value AS TEXT)"),
         ("confidence", Kind::Float64, "confidence"),
         ("at", Kind::Float64, "ts"),
     ],
-    made_from: &[View::Behaviour],
-    child: Some(&["primitive", "at", "value"]),
+    key: "attacker",
+    order: &["primitive", "at", "value"],
+    is_child: true,
+    unseen: None,
 };
 
 const ATTRIBUTION: Shape = Shape {
-    from: "FROM attribution_state ORDER BY identity_uuid, primitive",
+    all: "FROM attribution_state ORDER BY identity_uuid, primitive",
+    some: Some(
+        "FROM attribution_state WHERE identity_uuid IN (SELECT value FROM json_each(?))
+         ORDER BY identity_uuid, primitive",
+    ),
     columns: &[
         ("identity", Kind::Text, "identity_uuid"),
         ("primitive", Kind::Text, "primitive"),
@@ -130,13 +172,19 @@ const ATTRIBUTION: Shape = Shape {
         ("changed_at", Kind::Float64, "last_change_ts"),
         ("observed_at", Kind::Float64, "last_observation_ts"),
     ],
-    made_from: &[View::Attribution],
-    child: None,
+    key: "identity",
+    order: &["identity", "primitive"],
+    is_child: false,
+    unseen: None,
 };
 
 const CREDENTIALS: Shape = Shape {
-    from: "FROM credentials ORDER BY id",
+    all: "FROM credentials ORDER BY id",
+    some: Some(
+        "FROM credentials WHERE attacker_uuid IN (SELECT value FROM json_each(?)) ORDER BY +id",
+    ),
     columns: &[
+        ("id", Kind::Int64, "id"),
         ("attacker", Kind::Text, "attacker_uuid"),
         ("ip", Kind::Text, "attacker_ip"),
         ("decky", Kind::Text, "decky_name"),
@@ -149,12 +197,15 @@ const CREDENTIALS: Shape = Shape {
         ("first_seen", Kind::Moment, "first_seen"),
         ("last_seen", Kind::Moment, "last_seen"),
     ],
-    made_from: &[View::Credentials],
-    child: None,
+    key: "attacker",
+    order: &["id"],
+    is_child: false,
+    unseen: Some("id"),
 };
 
 const REUSE: Shape = Shape {
-    from: "FROM credential_reuse ORDER BY id",
+    all: "FROM credential_reuse ORDER BY id",
+    some: Some("FROM credential_reuse WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"),
     columns: &[
         ("uuid", Kind::Text, "id"),
         ("secret_sha256", Kind::Text, "secret_sha256"),
@@ -163,31 +214,72 @@ const REUSE: Shape = Shape {
         ("targets", Kind::Uint32, "target_count"),
         ("attempts", Kind::Uint32, "attempt_count"),
     ],
-    made_from: &[View::Reuse],
-    child: None,
+    key: "uuid",
+    order: &["uuid"],
+    is_child: false,
+    unseen: None,
 };
 
 const PHASES: Shape = Shape {
-    from: "FROM ttp_tag WHERE attacker_uuid IS NOT NULL AND decky_id IS NOT NULL",
+    all: "FROM ttp_tag WHERE attacker_uuid IS NOT NULL AND decky_id IS NOT NULL",
+    some: Some(
+        "FROM ttp_tag WHERE attacker_uuid IN (SELECT value FROM json_each(?)) AND decky_id IS NOT NULL",
+    ),
     columns: &[
+        ("attacker", Kind::Text, "attacker_uuid"),
         ("decky", Kind::Text, "decky_id"),
         ("tactic", Kind::Text, "tactic"),
         ("at", Kind::Moment, "created_at"),
     ],
-    made_from: &[View::Phases],
-    child: Some(&["at", "decky", "tactic"]),
+    key: "attacker",
+    order: &["at", "decky", "tactic"],
+    is_child: true,
+    unseen: None,
 };
 
 const CONSTRAINTS: Shape = Shape {
-    from: "FROM corral_constraint ORDER BY a, b",
+    all: "FROM corral_constraint ORDER BY a, b",
+    some: None,
     columns: &[("a", Kind::Text, "a"), ("b", Kind::Text, "b"), ("verdict", Kind::Text, "verdict")],
-    made_from: &[View::Constraints],
-    child: None,
+    key: "a",
+    order: &["a", "b"],
+    is_child: false,
+    unseen: None,
 };
 
 const STATE: Shape = Shape {
-    from: "FROM corral_state WHERE plugin = ? ORDER BY key",
+    all: "FROM corral_state WHERE plugin = ? ORDER BY key",
+    some: None,
     columns: &[("key", Kind::Text, "key"), ("value", Kind::Text, "value")],
-    made_from: &[View::State],
-    child: None,
+    key: "key",
+    order: &["key"],
+    is_child: false,
+    unseen: None,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan;
+    use super::*;
+    use crate::store::Store;
+    use sqlx::{AssertSqlSafe, Row};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn the_rows_of_some_keys_are_found_without_passing_by_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
+        let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
+        for (view, some) in View::ALL.into_iter().filter_map(|view| Some((view, shape(view).some?)))
+        {
+            let columns = scan::expressions(shape(view).columns);
+            let sql = format!("EXPLAIN QUERY PLAN SELECT {columns} {some}");
+            let plan = sqlx::query(AssertSqlSafe(sql)).bind("[]").fetch_all(&store.readers);
+            let steps: Vec<String> =
+                plan.await.unwrap().iter().map(|row| row.get("detail")).collect();
+            let is_scan = |step: &&String| step.contains("SCAN") && !step.contains("VIRTUAL TABLE");
+            let scans: Vec<&String> = steps.iter().filter(is_scan).collect();
+            assert!(scans.is_empty() && !steps.is_empty(), "{view:?}: {steps:?}");
+        }
+    }
+}

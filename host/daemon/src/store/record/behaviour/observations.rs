@@ -4,6 +4,7 @@
 //! its key in `corral_session`; what a session turns out to be (its service) is no part of its name.
 //! With the primitive it makes the row's id.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -79,13 +80,13 @@ fn micros(seconds: f64) -> i64 {
     (seconds * 1e6).round() as i64
 }
 
-/// Writes the samples of all sessions that have new events, where they differ from the rows, and says
-/// how many rows that changed.
+/// Writes the samples of all sessions that have new events, where they differ from the rows, and gives
+/// the attackers whose rows that changed, by index into the batch.
 pub(in crate::store::record) async fn write(
     connection: &mut SqliteConnection,
     batch: &Batch,
     merged: &Merged<'_>,
-) -> Result<u64, StoreError> {
+) -> Result<BTreeSet<usize>, StoreError> {
     let sessions: Vec<&Grown<'_>> = merged.sessions.iter().chain(&merged.recalled).collect();
     let mut stored = load(connection, batch, &sessions).await?;
     let mut changed = Vec::new();
@@ -112,7 +113,8 @@ pub(in crate::store::record) async fn write(
             .bind(row.ts)
             .bind(batch.attacker_id(session.piece.attacker))
     })
-    .await
+    .await?;
+    Ok(changed.into_iter().map(|(_, session, _)| session.piece.attacker).collect())
 }
 
 /// The rows of those of the sessions that were stored, by index.
