@@ -14,7 +14,7 @@
 //! `weight.rs` is the rule, to the bit: the order of the sum decides at the threshold. *Earlier* is
 //! the smaller `rank`; the order of rows decides nothing.
 //!
-//! # Why no pairs are needed
+//! # Why hardly any pairs are needed
 //! Every factor but the first two is below 1, so each edge is of one of these kinds, and each kind has
 //! a way to be found that does not look at all pairs.
 //!
@@ -22,33 +22,52 @@
 //!    forward: `handoff.rs`.
 //! 2. *Equal infrastructure.* Holders of equal sets are one group, by a hash table: `infra.rs`. From
 //!    here on, identities that are equal in all that weighs go as one *profile*: `profiles.rs`.
-//! 3. *Similar infrastructure.* Without keystrokes, overlap and cohort add up to 0.5: half of the tokens
-//!    are shared. A filter on the rarest tokens finds such pairs: `similar.rs`.
-//! 4. *Keystrokes and a shared token.* Pairs within 7 bits among a token's holders: `keystroke.rs`.
-//! 5. *Keystrokes and no shared token.* Then 0.6 (1 − h/8) + 0.4 + 0.1 ≥ 1 needs h ≤ 1, and both active
-//!    at one time: `keystroke.rs` too.
+//! 3. *A shared token*, and enough of: similar infrastructure, a near rhythm, one time. Among the holders of
+//!    each token that may be the first of those that two sets share: `sharing.rs` and `holders.rs`.
+//! 4. *No shared token.* Then 0.6 (1 − h/8) + 0.4 + 0.1 ≥ 1 needs h ≤ 1, and both active at one time:
+//!    `keystroke.rs`.
 //!
-//! A pair that was found is skipped if both are in one group by then, or if the tiers cannot reach the
-//! threshold even with full overlap and cohort. Rounding never misleads these bounds: a sum of floats
-//! does not fall when a term grows.
+//! Lists of 3 and 4 are searched by time and rhythm, and whoever is in one group by then is passed
+//! over in one step, however many they are: `line.rs`, `spells.rs`, `near.rs`. A pair that was found is skipped
+//! if the tiers cannot reach the threshold even with full overlap and cohort. Rounding never misleads these
+//! bounds: a sum of floats does not fall when a term grows.
+//!
+//! # Worst cases
+//! Near linear, whatever the size of the list, are:
+//!
+//! * a sensor that everybody touched, and all at one time: 1;
+//! * a token that everybody holds beside others of its own: it is not among the first ones;
+//! * one rhythm, or rhythms within a few bits, and tokens that are not similar by 3/10;
+//! * the same, or sets that are alike by half and more, with windows: those who are active at one time are
+//!   looked at, so the time grows with how many these are, not with how many there are in all;
+//! * one large group, a long chain, many equal rows, nothing in common.
+//!
+//! What is left are pairs of different groups that just miss the threshold: profiles of one rhythm with sets
+//! alike by 3/10, or with sets alike by 9/10, or by half and all active at once. Only a look at each pair
+//! can tell. `candidates-max` says how many may be looked at, and whoever exceeds it learns by which token
+//! or simhash: `looks.rs`. A typical population needs less than one pair an identity.
 //!
 //! # Size
 //! | | |
 //! |---|---|
-//! | time | O((n + t) log n) for n identities and t items, one thread, plus the pairs that 3 to 5 find: few, unless many identities that still are apart share half of their tokens, or a typing rhythm and the hours |
-//! | memory | about 150 bytes an identity and 40 an item |
+//! | time | O((n + t) log n) for n identities and t items, one thread, plus `candidates-max` pairs at most |
+//! | memory | about 50 to 100 bytes an identity, and 15 to 30 an item |
 //! | order | forest edges in the order of the kinds above; a function of rows and texts, so neither the order of codes nor the number of threads shows |
 
 mod handoff;
+mod holders;
 mod infra;
 mod keystroke;
+mod line;
 mod lists;
+mod looks;
 mod near;
 pub mod oracle;
 mod population;
 mod profiles;
-mod similar;
+mod sharing;
 pub(crate) mod sort;
+mod spells;
 mod verify;
 mod weight;
 
@@ -59,6 +78,7 @@ use crate::column::{Column, ColumnType};
 use crate::forest::Forest;
 use crate::frame::Frame;
 use crate::kernel::{Job, Kernel, KernelError, Shape, Signature};
+use looks::Looks;
 use population::Population;
 use profiles::Profile;
 use weight::{Tiers, weigh};
@@ -115,7 +135,8 @@ static SIGNATURE: Signature = Signature {
             ],
         },
     ],
-    parameters: &[],
+    // How many pairs may be compared; zero stands for 50 a row, or 50 million if that is more.
+    parameters: &[looks::CANDIDATES_MAX],
     outputs: &[
         // One row an identity.
         Shape { name: "labels", columns: &[("label", ColumnType::Uint32)] },
@@ -149,9 +170,9 @@ impl Kernel for CampaignComponents {
         handoff::join(&mut evidence)?;
         let sets = infra::join_equal(&mut evidence)?;
         let profiles = profiles::collapse(&mut evidence, &sets)?;
-        similar::join(&mut evidence, &profiles)?;
-        keystroke::join_sharing(&mut evidence, &profiles)?;
-        keystroke::join_overlapping(&mut evidence, &profiles)?;
+        let spells = spells::spells(&population, &profiles, job.pace)?;
+        sharing::join(&mut evidence, &profiles, &spells)?;
+        keystroke::join(&mut evidence, &profiles, &spells)?;
         evidence.into_outputs()
     }
 
@@ -165,6 +186,7 @@ struct Evidence<'j> {
     job: &'j Job<'j>,
     population: &'j Population<'j>,
     forest: Forest,
+    looks: Looks<'j>,
     edges: Vec<Edge>,
     phase_handoff: u32,
     shared_infra: u32,
@@ -185,6 +207,7 @@ impl<'j> Evidence<'j> {
             job,
             population,
             forest: Forest::new(population.rows()),
+            looks: Looks::new(job, population.rows(), 1),
             edges: Vec::new(),
             phase_handoff: job.texts.code(PHASE_HANDOFF)?,
             shared_infra: job.texts.code(SHARED_INFRA)?,
@@ -195,7 +218,7 @@ impl<'j> Evidence<'j> {
     /// Joins two rows, perhaps the same one twice, which have an edge whatever else they share.
     fn join(&mut self, x: u32, y: u32, reason: u32, value: u32) -> Result<(), KernelError> {
         if x != y && self.forest.join(x, y) {
-            let weight = weigh(self.population, x, y, self.job.pace)?.sum();
+            let weight = weigh(self.population, x, y, &mut self.looks)?.sum();
             self.edges.push(Edge { a: x.min(y), b: x.max(y), reason, value, weight });
         }
         Ok(())
@@ -203,7 +226,7 @@ impl<'j> Evidence<'j> {
 
     /// Joins two rows of different groups if their weight is enough. True: they are one group now.
     fn join_combined(&mut self, x: u32, y: u32) -> Result<bool, KernelError> {
-        let tiers = weigh(self.population, x, y, self.job.pace)?;
+        let tiers = weigh(self.population, x, y, &mut self.looks)?;
         let edge = tiers.edge();
         if edge && self.forest.join(x, y) {
             let (reason, value) = (self.combined, self.job.texts.code(&tiers.to_string())?);

@@ -10,7 +10,7 @@
 //! One identity may be both ends of such an edge. There is no such edge, but none is needed either.
 
 use super::Evidence;
-use super::sort::{order_of, sort};
+use super::sort::{order_of, sort, value_of};
 use super::weight::too_late;
 use crate::kernel::KernelError;
 
@@ -20,16 +20,15 @@ struct Moment {
     decky: u32,
     order: u64,
     row: u32,
-    bits: u64,
 }
 
 impl Moment {
     fn new(decky: u32, at: f64, row: u32) -> Option<Self> {
-        (!at.is_nan()).then_some(Self { decky, order: order_of(at), row, bits: at.to_bits() })
+        (!at.is_nan()).then_some(Self { decky, order: order_of(at), row })
     }
 
     fn at(self) -> f64 {
-        f64::from_bits(self.bits)
+        value_of(self.order)
     }
 }
 

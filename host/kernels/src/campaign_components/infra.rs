@@ -8,7 +8,9 @@ use crate::kernel::KernelError;
 /// or [`ABSENT`] if it has no tokens.
 pub(super) fn join_equal(evidence: &mut Evidence<'_>) -> Result<Vec<u32>, KernelError> {
     let (population, pace) = (evidence.population, evidence.job.pace);
-    let firsts = population.infra.first_equals(pace)?;
+    // Who holds a token that nobody else holds has no equal: the first ones are the rarest.
+    let lonely = |row| population.infra.of(row)[0] < population.lonely_tokens;
+    let firsts = population.infra.first_equals(pace, lonely)?;
     // The token that stands for a set, once somebody asks.
     let mut tokens = vec![ABSENT; firsts.len()];
     for (row, &first) in (0_u32..).zip(&firsts) {

@@ -1,107 +1,72 @@
-//! Keystrokes: rhythms that are near enough for infrastructure, or hours, to do the rest.
+//! Keystrokes: rhythms so near that hours do the rest.
 //!
 //! Without a shared token there is 0.6 (1 − h/8) for the rhythm, 0.4 for overlap and 0.1 for cohort. That
-//! reaches 1.0 for h ≤ 1 bits only, and not without overlap. With a shared token h goes up to 7 bits.
+//! reaches 1.0 for h ≤ 1 bits only, and not without overlap. Who shares a token as well may differ in more:
+//! [`sharing`](super::sharing) finds them.
 
 use super::Evidence;
-use super::lists::first_shared;
-use super::near::near_pairs;
+use super::line::{Line, Spell};
+use super::lists::Lists;
+use super::looks::Common;
+use super::population::Window;
 use super::profiles::Profile;
 use super::sort::{order_of, sort};
-use crate::column::ABSENT;
 use crate::kernel::KernelError;
 
-/// Joins profiles that share a token and are near in rhythm: among the holders of each token.
-pub(super) fn join_sharing(
-    evidence: &mut Evidence<'_>,
-    profiles: &[Profile],
-) -> Result<(), KernelError> {
-    let (population, pace) = (evidence.population, evidence.job.pace);
-    let mut held: Vec<(u32, usize)> = Vec::new();
-    for (at, profile) in profiles.iter().enumerate() {
-        pace.check_row(at)?;
-        if population.simhashes[profile.earliest as usize].is_some() && profile.set != ABSENT {
-            let tokens = population.infra.of(profile.set as usize);
-            held.extend(tokens.iter().map(|&token| (token, at)));
-        }
-    }
-    sort(&mut held, pace)?;
-    for (at, run) in held.chunk_by(|(token, _), (other, _)| token == other).enumerate() {
-        pace.check_row(at * 8)?;
-        let token = run[0].0;
-        let holders: Vec<Profile> = run.iter().map(|&(_, at)| profiles[at]).collect();
-        // What is one group already, as most holders of a rare token are, needs no pairs.
-        let first = holders[0].earliest;
-        if holders.iter().all(|one| evidence.forest.connected(first, one.earliest)) {
-            continue;
-        }
-        let hashes: Vec<u64> =
-            holders.iter().filter_map(|one| population.simhashes[one.earliest as usize]).collect();
-        let mut tried = 0_usize;
-        near_pairs(&hashes, pace, |i, j| {
-            tried += 1;
-            pace.check_row(tried * 64)?;
-            let (p, q) = (holders[i], holders[j]);
-            let (ps, qs) =
-                (population.infra.of(p.set as usize), population.infra.of(q.set as usize));
-            // Once a pair is enough: under the first token that the two share.
-            if p.set != q.set && first_shared(ps, qs) == Some(token) {
-                evidence.join_profiles(p, q)?;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(())
-}
+const STEP: &str = "typing alike and meeting";
 
-/// One who types, and when: from the first start to the last end.
-#[derive(Clone, Copy)]
-struct Typist {
-    profile: Profile,
-    start: f64,
-    end: f64,
+/// All that type alike, in a line by simhash and start.
+struct Alike {
+    simhash: u64,
+    from: usize,
+    to: usize,
 }
 
 /// Joins profiles that are within a bit of one another in rhythm, and active at one time.
-pub(super) fn join_overlapping(
+pub(super) fn join(
     evidence: &mut Evidence<'_>,
     profiles: &[Profile],
+    spells: &Lists<Window>,
 ) -> Result<(), KernelError> {
     let (population, pace) = (evidence.population, evidence.job.pace);
     let mut order = Vec::new();
-    for (at, profile) in profiles.iter().enumerate() {
-        pace.check_row(at)?;
-        let row = profile.earliest as usize;
-        if let Some(simhash) = population.simhashes[row]
-            && !population.windows.of(row).is_empty()
-        {
-            order.push((simhash, order_of(population.spans[row].start), at));
+    for (number, profile) in (0_u32..).zip(profiles) {
+        pace.check_row(number as usize)?;
+        if let Some(simhash) = population.simhash(profile.earliest as usize) {
+            let own = (0_u32..).zip(spells.of(number as usize));
+            order.extend(own.map(|(at, time)| (simhash, order_of(time.start), number, at)));
         }
     }
     sort(&mut order, pace)?;
-    let mut typists = Vec::with_capacity(order.len());
-    for (place, &(_, _, at)) in order.iter().enumerate() {
+    let mut line = Vec::with_capacity(order.len());
+    let mut all: Vec<Alike> = Vec::new();
+    for (place, &(simhash, _, number, at)) in order.iter().enumerate() {
         pace.check_row(place)?;
-        let span = population.spans[profiles[at].earliest as usize];
-        typists.push(Typist { profile: profiles[at], start: span.start, end: span.end });
+        let row = profiles[number as usize].earliest;
+        let time = spells.of(number as usize)[at as usize];
+        line.push(Spell { time, simhash: 0, profile: number, row });
+        match all.last_mut() {
+            Some(alike) if alike.simhash == simhash => alike.to = place + 1,
+            _ => all.push(Alike { simhash, from: place, to: place + 1 }),
+        }
     }
-    // Who types alike, by start.
-    let mut alike: Vec<(u64, &[Typist])> = Vec::new();
-    let mut rest = &typists[..];
-    for run in order.chunk_by(|(simhash, ..), (other, ..)| simhash == other) {
-        pace.check_row(alike.len())?;
-        let (these, others) = rest.split_at(run.len());
-        alike.push((run[0].0, these));
-        rest = others;
-    }
-    for (at, (_, these)) in alike.iter().enumerate() {
+    drop(order);
+    let mut line = Line::sorted(line, false);
+    let mut visit = |evidence: &mut Evidence<'_>, one: u32, other: u32| {
+        evidence.join_profiles(profiles[one as usize], profiles[other as usize])?;
+        Ok(())
+    };
+    for (at, alike) in all.iter().enumerate() {
         pace.check_row(at * 8)?;
-        for (place, one) in these.iter().enumerate() {
-            join_meeting(evidence, one, &these[place + 1..])?;
+        evidence.looks.on(STEP, Common::Rhythm(alike.simhash), alike.to - alike.from);
+        for place in alike.from..alike.to {
+            pace.check_row(place * 64)?;
+            let one = line.spells[place];
+            line.ahead(evidence, one, place + 1..alike.to, &mut visit)?;
         }
     }
     for bit in 0..u64::BITS {
-        one_bit_apart(evidence, &alike, 1 << bit)?;
+        one_bit_apart(evidence, &mut line, &all, 1 << bit, &mut visit)?;
     }
     Ok(())
 }
@@ -112,36 +77,52 @@ pub(super) fn join_overlapping(
 /// kinds meet like two sorted lists.
 fn one_bit_apart(
     evidence: &mut Evidence<'_>,
-    alike: &[(u64, &[Typist])],
+    line: &mut Line,
+    all: &[Alike],
     bit: u64,
+    visit: &mut impl FnMut(&mut Evidence<'_>, u32, u32) -> Result<(), KernelError>,
 ) -> Result<(), KernelError> {
-    let mut with = alike.iter().filter(|(simhash, _)| simhash & bit != 0).peekable();
-    let without = alike.iter().filter(|(simhash, _)| simhash & bit == 0);
-    for (at, (simhash, these)) in without.enumerate() {
-        evidence.job.pace.check_row(at)?;
-        while with.next_if(|(other, _)| *other < simhash | bit).is_some() {}
-        let Some((_, those)) = with.next_if(|(other, _)| *other == simhash | bit) else {
+    let pace = evidence.job.pace;
+    let mut with = all.iter().filter(|alike| alike.simhash & bit != 0).peekable();
+    let without = all.iter().filter(|alike| alike.simhash & bit == 0);
+    for (at, these) in without.enumerate() {
+        pace.check_row(at)?;
+        while with.next_if(|other| other.simhash < these.simhash | bit).is_some() {}
+        let Some(those) = with.next_if(|other| other.simhash == these.simhash | bit) else {
             continue;
         };
-        let (few, many) = if these.len() <= those.len() { (these, those) } else { (those, these) };
-        for one in *few {
-            join_meeting(evidence, one, many)?;
+        let row = line.spells[these.from].row;
+        if line.pass(evidence, these.from, these.to)? == these.to
+            && line.pass(evidence, those.from, those.to)? == those.to
+            && evidence.forest.connected(row, line.spells[those.from].row)
+        {
+            continue;
         }
+        let count = these.to - these.from + those.to - those.from;
+        evidence.looks.on(STEP, Common::Rhythm(these.simhash), count);
+        across(evidence, line, these, those, visit)?;
     }
     Ok(())
 }
 
-/// Joins one with those of others, by start, that are active while it is.
-fn join_meeting(
+/// Each of the one kind and of the other looks ahead among those that start with it or later.
+fn across(
     evidence: &mut Evidence<'_>,
-    one: &Typist,
-    others: &[Typist],
+    line: &mut Line,
+    these: &Alike,
+    those: &Alike,
+    visit: &mut impl FnMut(&mut Evidence<'_>, u32, u32) -> Result<(), KernelError>,
 ) -> Result<(), KernelError> {
-    let started = others.partition_point(|other| other.start < one.end);
-    for (at, other) in others[..started].iter().enumerate() {
-        evidence.job.pace.check_row(at * 64)?;
-        if one.start < other.end {
-            evidence.join_profiles(one.profile, other.profile)?;
+    let (mut left, mut right) = (these.from, those.from);
+    while left < these.to && right < those.to {
+        evidence.job.pace.check_row((left + right) * 64)?;
+        let (one, other) = (line.spells[left], line.spells[right]);
+        if one.time.start <= other.time.start {
+            line.ahead(evidence, one, right..those.to, visit)?;
+            left += 1;
+        } else {
+            line.ahead(evidence, other, left..these.to, visit)?;
+            right += 1;
         }
     }
     Ok(())

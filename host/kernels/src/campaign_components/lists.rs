@@ -5,11 +5,11 @@ use std::hash::Hash;
 
 use crate::column::ABSENT;
 use crate::kernel::KernelError;
-use crate::pace::Pace;
+use crate::pace::{Pace, ROWS_PER_CHECK};
 
-/// A list of items for every parent.
+/// A list of items for every parent; no more items than a frame has rows.
 pub(super) struct Lists<T> {
-    starts: Vec<usize>,
+    starts: Vec<u32>,
     items: Vec<T>,
 }
 
@@ -22,7 +22,11 @@ impl<T: Copy> Lists<T> {
     /// One more parent, with these items.
     pub(super) fn push(&mut self, list: &[T]) {
         self.items.extend_from_slice(list);
-        self.starts.push(self.items.len());
+        self.starts.push(self.end());
+    }
+
+    fn end(&self) -> u32 {
+        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
     }
 
     /// Gathers the items of each of so many parents in their order. `rows` never falls; an item that
@@ -33,38 +37,58 @@ impl<T: Copy> Lists<T> {
         pace: &Pace<'_>,
         mut item: impl FnMut(usize) -> Option<T>,
     ) -> Result<Self, KernelError> {
-        let (mut starts, mut items) = (Vec::with_capacity(parents + 1), Vec::new());
+        let mut lists = Self { starts: Vec::with_capacity(parents + 1), items: Vec::new() };
+        lists.items.reserve_exact(rows.len());
         for (at, &row) in rows.iter().enumerate() {
             pace.check_row(at)?;
             if let Some(item) = item(at) {
-                starts.resize(starts.len().max(row as usize + 1), items.len());
-                items.push(item);
+                lists.start_up_to(row as usize + 1, pace)?;
+                lists.items.push(item);
             }
         }
-        starts.resize(parents + 1, items.len());
-        Ok(Self { starts, items })
+        lists.start_up_to(parents + 1, pace)?;
+        Ok(lists)
+    }
+
+    /// Lets all parents before one start here that have not started yet.
+    fn start_up_to(&mut self, parent: usize, pace: &Pace<'_>) -> Result<(), KernelError> {
+        let end = self.end();
+        while self.starts.len() < parent {
+            let next = parent.min(self.starts.len() + ROWS_PER_CHECK);
+            self.starts.resize(next, end);
+            if next < parent {
+                pace.check()?;
+            }
+        }
+        Ok(())
     }
 
     /// Sorts each list, and drops what stands twice in it.
-    pub(super) fn into_sets(self, pace: &Pace<'_>) -> Result<Self, KernelError>
+    pub(super) fn into_sets(mut self, pace: &Pace<'_>) -> Result<Self, KernelError>
     where
         T: Ord,
     {
-        let mut sets = Self::new();
-        sets.items.reserve(self.items.len());
+        let (mut from, mut kept) = (0, 0);
         for parent in 0..self.parents() {
             pace.check_row(parent)?;
-            let list = self.of(parent);
-            if list.is_sorted_by(|a, b| a < b) {
-                sets.push(list);
-            } else {
-                let mut set = list.to_vec();
-                super::sort::sort(&mut set, pace)?;
-                set.dedup();
-                sets.push(&set);
+            let to = self.starts[parent + 1] as usize;
+            let list = &mut self.items[from..to];
+            if !list.is_sorted() {
+                super::sort::sort_slice(list, pace)?;
             }
+            let start = kept;
+            for at in from..to {
+                let item = self.items[at];
+                if kept == start || self.items[kept - 1] != item {
+                    self.items[kept] = item;
+                    kept += 1;
+                }
+            }
+            from = to;
+            self.starts[parent + 1] = u32::try_from(kept).unwrap_or(u32::MAX);
         }
-        Ok(sets)
+        self.items.truncate(kept);
+        Ok(self)
     }
 
     /// Sorts each list by a key that no two of its items share.
@@ -75,15 +99,9 @@ impl<T: Copy> Lists<T> {
     ) -> Result<Self, KernelError> {
         for (parent, ends) in self.starts.windows(2).enumerate() {
             pace.check_row(parent)?;
-            self.items[ends[0]..ends[1]].sort_unstable_by_key(&key);
+            self.items[ends[0] as usize..ends[1] as usize].sort_unstable_by_key(&key);
         }
         Ok(self)
-    }
-
-    /// The lists of what each item becomes.
-    pub(super) fn map<U>(&self, of: impl Fn(T) -> U) -> Lists<U> {
-        let items = self.items.iter().map(|&item| of(item)).collect();
-        Lists { starts: self.starts.clone(), items }
     }
 
     pub(super) fn parents(&self) -> usize {
@@ -92,7 +110,7 @@ impl<T: Copy> Lists<T> {
 
     /// The items of one parent.
     pub(super) fn of(&self, parent: usize) -> &[T] {
-        &self.items[self.starts[parent]..self.starts[parent + 1]]
+        &self.items[self.starts[parent] as usize..self.starts[parent + 1] as usize]
     }
 
     /// Whether nobody has an item.
@@ -100,20 +118,30 @@ impl<T: Copy> Lists<T> {
         self.items.is_empty()
     }
 
-    /// For each parent the first one with an equal list; of an empty list [`ABSENT`].
+    /// For each parent the first one with an equal list; of an empty list [`ABSENT`]. A list that has no
+    /// equal may be passed over: it is its own first.
     ///
     /// Strangers choose what is in the lists, so the table hashes with a secret key; it only answers
     /// look-ups.
-    pub(super) fn first_equals(&self, pace: &Pace<'_>) -> Result<Vec<u32>, KernelError>
+    pub(super) fn first_equals(
+        &self,
+        pace: &Pace<'_>,
+        has_no_equal: impl Fn(usize) -> bool,
+    ) -> Result<Vec<u32>, KernelError>
     where
         T: Hash + Eq,
     {
         let mut seen: HashMap<&[T], u32> = HashMap::new();
         let mut firsts = Vec::with_capacity(self.parents());
         for parent in (0_u32..).take(self.parents()) {
-            pace.check_row(parent as usize * 8)?;
-            let list = self.of(parent as usize);
-            firsts.push(if list.is_empty() { ABSENT } else { *seen.entry(list).or_insert(parent) });
+            let at = parent as usize;
+            pace.check_row(at * 8)?;
+            let list = self.of(at);
+            firsts.push(match list {
+                [] => ABSENT,
+                _ if has_no_equal(at) => parent,
+                _ => *seen.entry(list).or_insert(parent),
+            });
         }
         Ok(firsts)
     }
@@ -164,7 +192,7 @@ mod tests {
         assert_eq!(all(&lists), [vec![], vec![5, 4, 5], vec![], vec![7], vec![]]);
         let sets = lists.into_sets(&Pace::free()).unwrap();
         assert_eq!(all(&sets), [vec![], vec![4, 5], vec![], vec![7], vec![]]);
-        let firsts = sets.first_equals(&Pace::free()).unwrap();
+        let firsts = sets.first_equals(&Pace::free(), |_| false).unwrap();
         assert_eq!(firsts, [ABSENT, 1, ABSENT, 3, ABSENT]);
     }
 

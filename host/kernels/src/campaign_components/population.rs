@@ -1,6 +1,7 @@
 //! The inputs of `campaign-components`, checked, with what belongs to a row in one place.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 use super::SIGNATURE;
 use super::lists::Lists;
@@ -8,7 +9,7 @@ use super::sort::sort;
 use crate::column::ABSENT;
 use crate::first::first_equals;
 use crate::kernel::{Job, KernelError};
-use crate::pace::Pace;
+use crate::pace::{Pace, ROWS_PER_CHECK};
 
 /// Where in `SIGNATURE.inputs` they are.
 const IDENTITIES: usize = 0;
@@ -25,14 +26,18 @@ const IN: [&str; 2] = ["discovery", "lateral_movement"];
 /// The inputs. Texts go by the index of their first item, so that no order of codes shows.
 pub(super) struct Population<'a> {
     pub(super) ranks: &'a [u32],
-    /// The set of tokens of each row, and the code of each token.
+    /// The set of tokens of each row. Tokens are numbered from the rarest to the commonest, so the first
+    /// ones are held once only; the codes are by number.
     pub(super) infra: Lists<u32>,
-    pub(super) token_codes: &'a [u32],
+    pub(super) lonely_tokens: u32,
+    pub(super) token_codes: Vec<u32>,
     /// The set of tagged values.
     pub(super) cohort: Lists<(u32, u32)>,
-    pub(super) simhashes: Vec<Option<u64>>,
-    /// Start and end, in the order given.
-    pub(super) windows: Lists<(f64, f64)>,
+    /// All simhashes, and where each row's is among them; [`ABSENT`] without one.
+    simhashes: &'a [u64],
+    simhash_at: Vec<u32>,
+    /// In the order given.
+    pub(super) windows: Lists<Window>,
     /// What there is to know of each row's windows; nothing where nobody has any.
     pub(super) spans: Vec<Span>,
     /// By decky, and the code of each decky.
@@ -50,6 +55,33 @@ pub(super) struct Phase {
     pub(super) in_at: f64,
 }
 
+/// A time from start to end, in seconds. Equal if the bits are.
+#[derive(Clone, Copy)]
+pub(super) struct Window {
+    pub(super) start: f64,
+    pub(super) end: f64,
+}
+
+impl Window {
+    fn bits(self) -> (u64, u64) {
+        (self.start.to_bits(), self.end.to_bits())
+    }
+}
+
+impl PartialEq for Window {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits() == other.bits()
+    }
+}
+
+impl Eq for Window {}
+
+impl Hash for Window {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bits().hash(state);
+    }
+}
+
 /// A row's windows at a glance.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
@@ -59,18 +91,18 @@ pub(super) struct Span {
     pub(super) start: f64,
     /// The greatest end.
     pub(super) end: f64,
-    /// Whether neither start nor end ever falls.
-    pub(super) ordered: bool,
+    /// At least the longest length, if no start is before the one before; or else infinity.
+    pub(super) longest: f64,
 }
 
 impl<'a> Population<'a> {
     pub(super) fn read(job: &Job<'a>) -> Result<Self, KernelError> {
         let ranks = read_ranks(job)?;
         let rows = ranks.len();
-        let token_codes = job.inputs[INFRA].text("token")?;
-        let tokens = first_equals(token_codes, job.pace)?;
+        let tokens = Tokens::read(job)?;
         let known = |token: u32| (token != ABSENT).then_some(token);
-        let infra = Lists::gather(rows, child(job, INFRA)?, job.pace, |at| known(tokens[at]))?;
+        let infra =
+            Lists::gather(rows, child(job, INFRA)?, job.pace, |at| known(tokens.numbers[at]))?;
         let kinds = first_equals(job.inputs[COHORT].text("kind")?, job.pace)?;
         let values = first_equals(job.inputs[COHORT].text("value")?, job.pace)?;
         let cohort = Lists::gather(rows, child(job, COHORT)?, job.pace, |at| {
@@ -80,9 +112,11 @@ impl<'a> Population<'a> {
         Ok(Self {
             ranks,
             infra: infra.into_sets(job.pace)?,
-            token_codes,
+            lonely_tokens: tokens.lonely,
+            token_codes: tokens.codes,
             cohort: cohort.into_sets(job.pace)?,
-            simhashes: read_simhashes(job)?,
+            simhashes: job.inputs[KEYSTROKES].uint64("simhash")?,
+            simhash_at: read_simhashes(job)?,
             spans: spans(&windows, job.pace)?,
             windows,
             phases: read_phases(job)?,
@@ -94,9 +128,9 @@ impl<'a> Population<'a> {
         self.ranks.len()
     }
 
-    /// For each row the first one with equal windows; [`ABSENT`] if it has none.
-    pub(super) fn window_firsts(&self, pace: &Pace<'_>) -> Result<Vec<u32>, KernelError> {
-        self.windows.map(|(start, end)| (start.to_bits(), end.to_bits())).first_equals(pace)
+    pub(super) fn simhash(&self, row: usize) -> Option<u64> {
+        let at = self.simhash_at[row];
+        (at != ABSENT).then(|| self.simhashes[at as usize])
     }
 
     /// The code of the token that comes first as text among some, of which there is at least one.
@@ -134,20 +168,89 @@ fn read_ranks<'a>(job: &Job<'a>) -> Result<&'a [u32], KernelError> {
     Ok(ranks)
 }
 
-fn read_simhashes(job: &Job<'_>) -> Result<Vec<Option<u64>>, KernelError> {
-    let mut simhashes = vec![None; job.inputs[IDENTITIES].rows()];
-    let given = job.inputs[KEYSTROKES].uint64("simhash")?;
-    for (at, (&row, &simhash)) in child(job, KEYSTROKES)?.iter().zip(given).enumerate() {
-        job.pace.check_row(at)?;
-        if simhashes[row as usize].replace(simhash).is_some() {
-            let fault = format!("rows {} and {at} are both of identity {row}", at - 1);
-            return Err(SIGNATURE.invalid(KEYSTROKES, fault));
-        }
-    }
-    Ok(simhashes)
+/// The tokens of all items, numbered by how often they stand.
+struct Tokens {
+    /// The number of each item's token.
+    numbers: Vec<u32>,
+    /// The code of each number.
+    codes: Vec<u32>,
+    /// How many stand once.
+    lonely: u32,
 }
 
-fn read_windows(job: &Job<'_>) -> Result<Lists<(f64, f64)>, KernelError> {
+impl Tokens {
+    fn read(job: &Job<'_>) -> Result<Self, KernelError> {
+        let given = job.inputs[INFRA].text("token")?;
+        let mut numbers = first_equals(given, job.pace)?;
+        // How often each stands, by its first item; then how many stand so often.
+        let mut counts = filled(0_u32, given.len(), job.pace)?;
+        let mut most = 0;
+        for (at, &first) in numbers.iter().enumerate() {
+            job.pace.check_row(at)?;
+            if first != ABSENT {
+                counts[first as usize] += 1;
+                most = most.max(counts[first as usize]);
+            }
+        }
+        let mut next = filled(0_u32, most as usize + 2, job.pace)?;
+        for (at, &count) in counts.iter().enumerate() {
+            job.pace.check_row(at)?;
+            next[count as usize + 1] += u32::from(count > 0);
+        }
+        for count in 1..next.len() {
+            job.pace.check_row(count)?;
+            next[count] += next[count - 1];
+        }
+        let lonely = next.get(2).copied().unwrap_or(0);
+        let mut codes = filled(0, next.last().map_or(0, |&end| end as usize), job.pace)?;
+        for (at, (&code, count)) in given.iter().zip(&mut counts).enumerate() {
+            job.pace.check_row(at)?;
+            if *count > 0 {
+                let number = &mut next[*count as usize];
+                codes[*number as usize] = code;
+                *count = *number;
+                *number += 1;
+            }
+        }
+        for (at, number) in numbers.iter_mut().enumerate() {
+            job.pace.check_row(at)?;
+            if *number != ABSENT {
+                *number = counts[*number as usize];
+            }
+        }
+        Ok(Self { numbers, codes, lonely })
+    }
+}
+
+/// So many of a value: the system takes its time to give memory, so there are checks in between.
+pub(super) fn filled<T: Copy>(
+    value: T,
+    count: usize,
+    pace: &Pace<'_>,
+) -> Result<Vec<T>, KernelError> {
+    let mut all = Vec::with_capacity(count);
+    while all.len() < count {
+        pace.check()?;
+        all.resize(count.min(all.len() + 4 * ROWS_PER_CHECK), value);
+    }
+    Ok(all)
+}
+
+fn read_simhashes(job: &Job<'_>) -> Result<Vec<u32>, KernelError> {
+    let mut places = filled(ABSENT, job.inputs[IDENTITIES].rows(), job.pace)?;
+    for (at, &row) in (0_u32..).zip(child(job, KEYSTROKES)?) {
+        job.pace.check_row(at as usize)?;
+        let place = &mut places[row as usize];
+        if *place != ABSENT {
+            let fault = format!("rows {place} and {at} are both of identity {row}");
+            return Err(SIGNATURE.invalid(KEYSTROKES, fault));
+        }
+        *place = at;
+    }
+    Ok(places)
+}
+
+fn read_windows(job: &Job<'_>) -> Result<Lists<Window>, KernelError> {
     let (starts, ends) =
         (job.inputs[WINDOWS].float64("start")?, job.inputs[WINDOWS].float64("end")?);
     for (at, (start, end)) in starts.iter().zip(ends).enumerate() {
@@ -158,28 +261,35 @@ fn read_windows(job: &Job<'_>) -> Result<Lists<(f64, f64)>, KernelError> {
         }
     }
     let rows = job.inputs[IDENTITIES].rows();
-    Lists::gather(rows, child(job, WINDOWS)?, job.pace, |at| Some((starts[at], ends[at])))
+    Lists::gather(rows, child(job, WINDOWS)?, job.pace, |at| {
+        Some(Window { start: starts[at], end: ends[at] })
+    })
 }
 
-fn spans(windows: &Lists<(f64, f64)>, pace: &Pace<'_>) -> Result<Vec<Span>, KernelError> {
+fn spans(windows: &Lists<Window>, pace: &Pace<'_>) -> Result<Vec<Span>, KernelError> {
     let mut spans = Vec::new();
     if windows.is_empty() {
         return Ok(spans);
     }
+    spans.reserve_exact(windows.parents());
     let mut seen = 0;
     for row in 0..windows.parents() {
         pace.check_row(row)?;
         let (mut start, mut end) = (f64::INFINITY, f64::NEG_INFINITY);
-        let (mut total, mut ordered, mut last) = (0.0, true, (start, end));
-        for (at, &window) in windows.of(row).iter().enumerate() {
+        let (mut total, mut longest, mut last) = (0.0, 0.0_f64, f64::NEG_INFINITY);
+        for window in windows.of(row) {
             pace.check_row(seen)?;
             seen += 1;
-            (start, end) = (start.min(window.0), end.max(window.1));
-            total += window.1 - window.0;
-            ordered &= at == 0 || (last.0 <= window.0 && last.1 <= window.1);
-            last = window;
+            (start, end) = (start.min(window.start), end.max(window.end));
+            total += window.end - window.start;
+            // The next number makes up for the rounding of the difference.
+            longest = longest.max((window.end - window.start).next_up());
+            if window.start < last {
+                longest = f64::INFINITY;
+            }
+            last = window.start;
         }
-        spans.push(Span { total, start, end, ordered });
+        spans.push(Span { total, start, end, longest });
     }
     Ok(spans)
 }

@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 
 use super::Evidence;
+use super::population::filled;
 use crate::column::ABSENT;
 use crate::kernel::KernelError;
 
@@ -33,18 +34,34 @@ pub(super) fn collapse(
     sets: &[u32],
 ) -> Result<Vec<Profile>, KernelError> {
     let (population, pace) = (evidence.population, evidence.job.pace);
-    let cohorts = population.cohort.first_equals(pace)?;
-    let windows = population.window_firsts(pace)?;
+    let mut several = filled(false, sets.len(), pace)?;
+    for (row, &set) in sets.iter().enumerate() {
+        pace.check_row(row)?;
+        if set != ABSENT && set as usize != row {
+            several[set as usize] = true;
+        }
+    }
+    let counts = |row: usize| match sets[row] {
+        ABSENT => population.simhash(row).is_some() && !population.windows.of(row).is_empty(),
+        _ => true,
+    };
+    let alone = |row: usize| sets[row] != ABSENT && !several[sets[row] as usize];
+    let passed_over = |row: usize| !counts(row) || alone(row);
+    let cohorts = population.cohort.first_equals(pace, passed_over)?;
+    let windows = population.windows.first_equals(pace, passed_over)?;
     let mut known = HashMap::new();
     let mut profiles: Vec<Profile> = Vec::new();
     for (row, &set) in (0_u32..).zip(sets) {
-        pace.check_row(row as usize * 8)?;
         let at = row as usize;
-        let simhash = population.simhashes[at];
-        if set == ABSENT && (simhash.is_none() || windows[at] == ABSENT) {
+        pace.check_row(at * 8)?;
+        if !counts(at) {
             continue;
         }
-        let key = (set, cohorts[at], windows[at], simhash);
+        if alone(at) {
+            profiles.push(Profile { set, earliest: row, latest: row });
+            continue;
+        }
+        let key = (set, cohorts[at], windows[at], population.simhash(at));
         let number = *known.entry(key).or_insert(profiles.len());
         if let Some(same) = profiles.get(number).copied()
             && (evidence.forest.connected(same.earliest, row)

@@ -44,10 +44,33 @@ pub(crate) fn sort<T: Ord + Copy>(items: &mut Vec<T>, pace: &Pace<'_>) -> Result
     Ok(())
 }
 
+/// Sorts what mostly is short.
+///
+/// # Errors
+/// [`KernelError::Cancelled`].
+pub(super) fn sort_slice<T: Ord + Copy>(
+    items: &mut [T],
+    pace: &Pace<'_>,
+) -> Result<(), KernelError> {
+    if items.len() <= CHUNK {
+        items.sort_unstable();
+        return Ok(());
+    }
+    let mut sorted = items.to_vec();
+    sort(&mut sorted, pace)?;
+    items.copy_from_slice(&sorted);
+    Ok(())
+}
+
 /// A number that orders as `value` does, NaN aside.
 pub(crate) fn order_of(value: f64) -> u64 {
     let bits = (value + 0.0).to_bits();
     if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+/// The value, but for the sign of zero, that a number orders as.
+pub(super) fn value_of(order: u64) -> f64 {
+    f64::from_bits(if order >> 63 == 1 { order ^ 1 << 63 } else { !order })
 }
 
 #[cfg(test)]
@@ -71,5 +94,6 @@ mod tests {
         let values = [f64::NEG_INFINITY, -2.0, -0.5, 0.0, 1e-9, 3.0, f64::INFINITY];
         assert!(values.is_sorted_by_key(|&value| order_of(value)));
         assert_eq!(order_of(-0.0), order_of(0.0));
+        assert!(values.iter().all(|&value| value_of(order_of(value)) == value));
     }
 }

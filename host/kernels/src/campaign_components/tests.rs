@@ -11,8 +11,10 @@ use crate::column::ABSENT;
 use crate::pace::Pace;
 use crate::text::Interner;
 
+mod hostile;
 mod judged;
 mod large;
+mod limits;
 
 type Text = &'static str;
 
@@ -55,6 +57,11 @@ impl Row {
                 .collect(),
         }
     }
+}
+
+/// So many cases, or as many as `PROPTEST_CASES` asks for if that is more.
+fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig::with_cases(count.max(ProptestConfig::default().cases))
 }
 
 /// The oracle: labels by spreading the smaller one over every pair with an edge.
@@ -365,7 +372,7 @@ fn what_just_reaches_the_threshold_is_an_edge_and_the_earlier_one_decides() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(cases(10_000))]
 
     #[test]
     fn any_population_has_the_labels_of_the_pairwise_rule_and_passes(rows in population()) {
@@ -376,7 +383,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn the_order_of_rows_does_not_change_the_groups(

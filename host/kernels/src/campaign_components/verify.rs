@@ -10,14 +10,18 @@
 //!   searching, and that it has one label by how far each label reaches: O(p log p) for p phases.
 //! * *Kinds*, the rows that weigh the same, are few where it matters, and of the rest only pairs are
 //!   weighed that have two labels and may reach the threshold. They come from `candidates.rs`, found in
-//!   another way than `run` does. Time is near linear where such pairs are few, as in `run`.
+//!   another way than `run` does. Time is near linear where such pairs are few, as in `run`; four times
+//!   `candidates-max` of them may be looked at, as not every pair is found as often here as there.
 //!
 //! Hash tables here only answer look-ups; faults are reported in the order of rows.
 
 mod candidates;
+mod kinds;
+mod stays;
 
 use std::collections::HashMap;
 
+use super::looks::Looks;
 use super::population::Population;
 use super::sort::sort;
 use super::weight::{hand_over_on, hands_over, too_late, weigh};
@@ -38,10 +42,11 @@ pub(super) fn verify(job: &Job<'_>, outputs: &[Frame]) -> Result<(), KernelError
         return Err(KernelError::Wrong(format!("{labels} labels for {rows} identities")));
     }
     check_forest(labels, a, b, job.pace)?;
-    check_edges(job, &population, &outputs[1])?;
+    let mut looks = Looks::new(job, population.rows(), 4);
+    check_edges(job, &population, &outputs[1], &mut looks)?;
     check_equal_sets(&population, labels, job.pace)?;
     check_handoffs(&population, labels, job.pace)?;
-    candidates::check(&population, labels, job.pace)
+    candidates::check(&population, labels, &mut looks)
 }
 
 /// Every edge of the forest, whose ends exist, is an edge of the rule as it says.
@@ -49,13 +54,14 @@ fn check_edges(
     job: &Job<'_>,
     population: &Population<'_>,
     forest: &Frame,
+    looks: &mut Looks<'_>,
 ) -> Result<(), KernelError> {
     let (a, b) = (forest.uint32("a")?, forest.uint32("b")?);
     let (reasons, values) = (forest.text("reason")?, forest.text("value")?);
     let weights = forest.float64("weight")?;
     let words = [PHASE_HANDOFF, SHARED_INFRA, COMBINED];
     let word_codes = words.map(|word| job.texts.lookup(word));
-    let tokens = numbers(population.token_codes, job.pace)?;
+    let tokens = numbers(&population.token_codes, job.pace)?;
     let deckies = numbers(population.decky_codes, job.pace)?;
     for (edge, (&a, &b)) in a.iter().zip(b).enumerate() {
         job.pace.check_row(edge * 8)?;
@@ -65,7 +71,7 @@ fn check_edges(
             return wrong("stands the wrong way round");
         }
         let (x, y) = (a as usize, b as usize);
-        let tiers = weigh(population, a, b, job.pace)?;
+        let tiers = weigh(population, a, b, looks)?;
         let word = word_codes.iter().position(|&code| code == Some(reasons[edge]));
         let real = match word.map(|at| words[at]) {
             Some(PHASE_HANDOFF) => deckies.get(&values[edge]).is_some_and(|&decky| {

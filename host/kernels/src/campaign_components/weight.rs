@@ -5,9 +5,9 @@
 use std::fmt;
 
 use super::lists::jaccard;
-use super::population::{Phase, Population, Span};
+use super::looks::Looks;
+use super::population::{Phase, Population, Span, Window};
 use crate::kernel::KernelError;
-use crate::pace::{Pace, ROWS_PER_CHECK};
 
 /// The weight from which on a pair has an edge.
 const EDGE_WEIGHT: f64 = 1.0;
@@ -42,16 +42,17 @@ impl Tiers {
     }
 
     /// At least what a pair without a handoff weighs, in either order, before anybody looks at windows
-    /// and cohorts: these are full if both sides have any.
+    /// and cohorts: these are full if both sides have any, and from the first start to the last end they
+    /// meet.
     pub(super) fn bound(of: &Population<'_>, x: u32, y: u32) -> Self {
         let (x, y) = (x as usize, y as usize);
         let both = |x: bool, y: bool| f64::from(u8::from(x && y));
         Self {
             handoff: 0.0,
             infra: jaccard(of.infra.of(x), of.infra.of(y)),
-            temporal: both(!of.windows.of(x).is_empty(), !of.windows.of(y).is_empty()),
+            temporal: f64::from(u8::from(may_meet(of, x, y))),
             cohort: both(!of.cohort.of(x).is_empty(), !of.cohort.of(y).is_empty()),
-            keystroke: keystroke(of.simhashes[x], of.simhashes[y]),
+            keystroke: keystroke(of.simhash(x), of.simhash(y)),
         }
     }
 }
@@ -84,7 +85,7 @@ pub(super) fn weigh(
     of: &Population<'_>,
     x: u32,
     y: u32,
-    pace: &Pace<'_>,
+    looks: &mut Looks<'_>,
 ) -> Result<Tiers, KernelError> {
     let (x, y) = (x as usize, y as usize);
     let (a, b) = if of.ranks[x] < of.ranks[y] { (x, y) } else { (y, x) };
@@ -92,9 +93,9 @@ pub(super) fn weigh(
     Ok(Tiers {
         handoff: f64::from(u8::from(handoff)),
         infra: jaccard(of.infra.of(a), of.infra.of(b)),
-        temporal: temporal(of, a, b, pace)?,
+        temporal: temporal(of, a, b, looks)?,
         cohort: jaccard(of.cohort.of(a), of.cohort.of(b)),
-        keystroke: keystroke(of.simhashes[a], of.simhashes[b]),
+        keystroke: keystroke(of.simhash(a), of.simhash(b)),
     })
 }
 
@@ -134,47 +135,54 @@ fn keystroke(a: Option<u64>, b: Option<u64>) -> f64 {
     }
 }
 
+/// Whether the times from the first start to the last end have anything in common.
+fn may_meet(of: &Population<'_>, x: usize, y: usize) -> bool {
+    of.spans.get(x).zip(of.spans.get(y)).is_some_and(|(x, y)| x.start < y.end && y.start < x.end)
+}
+
 /// How much of a's time b was active too. Windows of b that overlap count once each, and so may the
 /// time that they share; DECNET caps the quotient, not the sum.
-fn temporal(of: &Population<'_>, a: usize, b: usize, pace: &Pace<'_>) -> Result<f64, KernelError> {
-    let (own, other) = (of.windows.of(a), of.windows.of(b));
-    if own.is_empty() || other.is_empty() {
+fn temporal(
+    of: &Population<'_>,
+    a: usize,
+    b: usize,
+    looks: &mut Looks<'_>,
+) -> Result<f64, KernelError> {
+    if !may_meet(of, a, b) {
         return Ok(0.0);
     }
     let (span, other_span) = (of.spans[a], of.spans[b]);
-    if span.total <= 0.0 {
+    if span.total.is_nan() || span.total <= 0.0 {
         return Ok(0.0);
     }
     // Windows that do not meet add nothing, so leaving them out does not change a bit of the sum.
-    let meeting = (other_span.start, other_span.end);
-    let (mut overlap, mut tried) = (0.0, 0);
-    for &(start, end) in between(own, span, meeting) {
-        tried += 1;
-        for &(other_start, other_end) in between(other, other_span, (start, end)) {
-            tried += 1;
-            let seconds = end.min(other_end) - start.max(other_start);
+    let meeting = Window { start: other_span.start, end: other_span.end };
+    let mut overlap = 0.0;
+    for &window in between(of.windows.of(a), span, meeting) {
+        let others = between(of.windows.of(b), other_span, window);
+        looks.take_windows(others.len() + 1)?;
+        for other in others {
+            let seconds = window.end.min(other.end) - window.start.max(other.start);
             if seconds > 0.0 {
                 overlap += seconds;
             }
-            if tried >= ROWS_PER_CHECK {
-                pace.check()?;
-                tried = 0;
-            }
         }
-        if tried >= ROWS_PER_CHECK {
-            pace.check()?;
-            tried = 0;
+        // The sum never falls, so the quotient is capped from here on.
+        if overlap >= span.total {
+            return Ok(1.0);
         }
     }
     Ok((overlap / span.total).min(1.0))
 }
 
-/// The windows that can meet one that goes from start to end: all of them, unless their order tells.
-fn between(windows: &[(f64, f64)], span: Span, (start, end): (f64, f64)) -> &[(f64, f64)] {
-    if !span.ordered {
+/// The windows that can meet one: all of them, unless their order tells.
+fn between(windows: &[Window], span: Span, with: Window) -> &[Window] {
+    if span.longest.is_infinite() {
         return windows;
     }
-    let from = windows.partition_point(|window| window.1 <= start);
-    let rest = &windows[from..];
-    &rest[..rest.partition_point(|window| window.0 < end)]
+    // A start so early that even the longest window from there ends too soon; the next number makes up
+    // for the rounding of the sum.
+    let early = |window: &Window| (window.start + span.longest).next_up() <= with.start;
+    let rest = &windows[windows.partition_point(early)..];
+    &rest[..rest.partition_point(|window| window.start < with.end)]
 }

@@ -13,7 +13,7 @@ fn apart() -> impl Strategy<Value = Vec<Row>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(cases(3_000))]
 
     #[test]
     fn a_dropped_edge_and_an_over_split_are_rejected(rows in grouped(), at in any::<Index>()) {

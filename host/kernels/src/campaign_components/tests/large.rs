@@ -42,7 +42,7 @@ fn alike() -> impl Strategy<Value = Vec<Row>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(cases(1_500))]
 
     #[test]
     fn similar_sets_are_found_and_their_splits_rejected(rows in alike(), at in any::<Index>()) {

@@ -1,113 +1,171 @@
 //! Pairs of two labels that might weigh enough, found in another way than `run` finds them.
 //!
-//! | what is enough | `run` | here |
+//! | | `run` | here |
 //! |---|---|---|
-//! | similar sets | prefixes by the size of one set | prefixes by the sizes of both, in tables by size |
-//! | rhythm and a token | four chunks, one bit flipped | nine bands, of which seven bits leave two |
-//! | rhythm and hours | simhashes in order, bit by bit | a look-up of each with each bit flipped |
+//! | at one time | a few spells, cut at the longest gaps | a few stays of equally many windows |
+//! | in one group | runs that grow while groups do | labels, which stand |
+//! | rhythms within seven bits | four chunks, one bit flipped | nine bands, of which seven bits leave two |
+//! | within one | simhashes in order, bit by bit | two halves, of which one bit leaves one |
+//! | similar sets | under the first token shared | the same, by the sum of the sizes |
 //!
-//! The first rests on this: sets of s and t tokens of which they share o have J = o/(s + t − o). So
-//! J ≥ θ means o ≥ θ/(1 + θ) (s + t), and the rarest shared token has o − 1 shared ones behind it in
-//! both sets, wherever it stands.
+//! The last rests on this: sets of s ≤ t tokens of which they share o have J = o/(s + t − o). So J ≥ θ
+//! means o ≥ θ/(1 + θ) (s + t), and the rarest shared token has o − 1 shared ones behind it in both sets.
 
-use std::collections::{BTreeMap, HashMap};
-
-use super::super::lists::shared;
+use super::super::lists::first_shared;
+use super::super::looks::{Common, Looks};
 use super::super::population::Population;
 use super::super::sort::sort;
 use super::super::weight::{FAR_BITS, Tiers, weigh};
+use super::kinds::{Kind, Kinds};
+use super::stays::{List, Stay};
 use crate::kernel::KernelError;
-use crate::pace::Pace;
 
-/// All pairs are compared in lists up to this long.
-const FEW: usize = 256;
+/// What pairs of a kind have in common that have an edge, or more.
+#[derive(Clone, Copy)]
+struct Rule {
+    name: &'static str,
+    /// How similar their sets are, as a quotient. Of zero, they share a token; without, perhaps none.
+    share: Option<(usize, usize)>,
+    /// Whether they are active at one time.
+    meeting: bool,
+    /// In how many bits they differ in rhythm at most, if that counts.
+    bits: Option<u32>,
+}
+
+/// By the tiers that a pair can have, with as much of the others as there is. See `sharing.rs`.
+const RULES: [Rule; 5] = [
+    Rule { name: "similar", share: Some((9, 10)), meeting: false, bits: None },
+    Rule { name: "similar by half", share: Some((1, 2)), meeting: true, bits: None },
+    Rule {
+        name: "similar and near",
+        share: Some((3, 10)),
+        meeting: false,
+        bits: Some(FAR_BITS - 1),
+    },
+    Rule { name: "sharing and near", share: Some((0, 1)), meeting: true, bits: Some(FAR_BITS - 1) },
+    Rule { name: "within a bit", share: None, meeting: true, bits: Some(1) },
+];
 
 /// Nothing that the rule joins has two labels, handoffs and equal sets of tokens aside.
 pub(super) fn check(
     population: &Population<'_>,
     labels: &[u32],
-    pace: &Pace<'_>,
+    looks: &mut Looks<'_>,
 ) -> Result<(), KernelError> {
-    let kinds = Kinds::of(population, labels, pace)?;
-    kinds.check_similar_sets()?;
-    kinds.check_rhythms_that_share()?;
-    kinds.check_rhythms_that_meet()
-}
-
-/// Rows of one label that weigh the same.
-#[derive(Clone, Copy)]
-struct Kind {
-    earliest: u32,
-    latest: u32,
-}
-
-struct Kinds<'a> {
-    population: &'a Population<'a>,
-    labels: &'a [u32],
-    pace: &'a Pace<'a>,
-    all: Vec<Kind>,
-}
-
-impl<'a> Kinds<'a> {
-    /// The rows that something can be said about: with tokens, or with keystrokes and windows. Equal
-    /// ones are one kind if they share a label, as those must that the rule joins.
-    fn of(
-        population: &'a Population<'a>,
-        labels: &'a [u32],
-        pace: &'a Pace<'a>,
-    ) -> Result<Self, KernelError> {
-        let windows = population.window_firsts(pace)?;
-        let mut kinds = Self { population, labels, pace, all: Vec::new() };
-        let mut known = HashMap::new();
-        for (row, &rank) in (0_u32..).zip(population.ranks) {
-            let at = row as usize;
-            pace.check_row(at * 8)?;
-            let (tokens, simhash) = (population.infra.of(at), population.simhashes[at]);
-            if tokens.is_empty() && (simhash.is_none() || population.windows.of(at).is_empty()) {
-                continue;
-            }
-            let key = (tokens, population.cohort.of(at), windows[at], simhash, labels[at]);
-            let new = Kind { earliest: row, latest: row };
-            let number = *known.entry(key).or_insert(kinds.all.len());
-            match kinds.all.get_mut(number) {
-                None => kinds.all.push(new),
-                Some(kind) if rank < population.ranks[kind.earliest as usize] => {
-                    kind.earliest = row;
-                }
-                Some(kind) if rank > population.ranks[kind.latest as usize] => kind.latest = row,
-                Some(_) => {}
+    let kinds = Kinds::of(population, labels, looks.pace())?;
+    for rule in RULES {
+        let check = Check { population, labels, kinds: &kinds, rule };
+        match rule.share {
+            Some(share) => check.holders(share, looks)?,
+            None => {
+                let all: Vec<u32> = (0..).take(kinds.all.len()).collect();
+                check.among(&all, |_| true, None, looks)?;
             }
         }
-        Ok(kinds)
+    }
+    Ok(())
+}
+
+/// The check of one rule.
+struct Check<'a> {
+    population: &'a Population<'a>,
+    labels: &'a [u32],
+    kinds: &'a Kinds,
+    rule: Rule,
+}
+
+impl Check<'_> {
+    /// Among the holders of each token that may be the first one shared.
+    fn holders(
+        &self,
+        (some, of): (usize, usize),
+        looks: &mut Looks<'_>,
+    ) -> Result<(), KernelError> {
+        // How many tokens are shared at least of so many in both sets together.
+        let shared = |both: usize| (some * both).div_ceil(some + of).max(1);
+        let as_smaller = |size: usize| size - shared(2 * size) + 1;
+        let as_larger = |size: usize| size - shared(size + (some * size).div_ceil(of)) + 1;
+        let mut held: Vec<(u32, u32)> = Vec::new();
+        for (number, &kind) in (0_u32..).zip(&self.kinds.all) {
+            looks.pace().check_row(number as usize * 8)?;
+            let tokens = self.tokens(kind);
+            if !tokens.is_empty() && self.counts(kind) {
+                let first = &tokens[..as_larger(tokens.len())];
+                let common = first.iter().filter(|&&token| token >= self.population.lonely_tokens);
+                held.extend(common.map(|&token| (token, number)));
+            }
+        }
+        sort(&mut held, looks.pace())?;
+        let mut numbers = Vec::new();
+        for (at, run) in held.chunk_by(|(token, _), (other, _)| token == other).enumerate() {
+            looks.pace().check_row(at * 8)?;
+            numbers.clear();
+            numbers.extend(run.iter().map(|&(_, number)| number));
+            let may_be_smaller = |number: u32| {
+                let tokens = self.tokens(self.kinds.all[number as usize]);
+                tokens[..as_smaller(tokens.len())].binary_search(&run[0].0).is_ok()
+            };
+            self.among(&numbers, may_be_smaller, Some(run[0].0), looks)?;
+        }
+        Ok(())
     }
 
-    fn label(&self, kind: Kind) -> u32 {
-        self.labels[kind.earliest as usize]
+    /// Among some kinds, of which one in each pair `may_lead`. They share a token that may be the first.
+    fn among(
+        &self,
+        numbers: &[u32],
+        may_lead: impl Fn(u32) -> bool,
+        token: Option<u32>,
+        looks: &mut Looks<'_>,
+    ) -> Result<(), KernelError> {
+        let mut stays = Vec::new();
+        let (mut labels, mut leaders) = ((u32::MAX, 0), false);
+        for (at, &number) in numbers.iter().enumerate() {
+            looks.pace().check_row(at * 8)?;
+            let kind = self.kinds.all[number as usize];
+            if !self.counts(kind) {
+                continue;
+            }
+            let label = self.labels[kind.earliest as usize];
+            labels = (labels.0.min(label), labels.1.max(label));
+            let leads = may_lead(number);
+            leaders |= leads;
+            let simhash = self.simhash(kind).filter(|_| self.rule.bits.is_some()).unwrap_or(0);
+            let stay = |(start, end)| Stay { start, end, simhash, label, kind: number, leads };
+            if self.rule.meeting {
+                stays.extend(self.kinds.stays(number).iter().copied().map(stay));
+            } else {
+                stays.push(stay((f64::NEG_INFINITY, f64::INFINITY)));
+            }
+        }
+        // What has one label already needs no pairs.
+        if labels.0 >= labels.1 || !leaders {
+            return Ok(());
+        }
+        let common = match token {
+            Some(token) => Common::Token(self.population.token_codes[token as usize]),
+            None => Common::Rhythm(stays.first().map_or(0, |stay| stay.simhash)),
+        };
+        looks.on(self.rule.name, common, numbers.len());
+        let bits = self.rule.bits.unwrap_or(u64::BITS);
+        List { stays, bits }.each_pair(looks, |p, q, looks| {
+            let (p, q) = (self.kinds.all[p as usize], self.kinds.all[q as usize]);
+            if token.is_none() || first_shared(self.tokens(p), self.tokens(q)) == token {
+                self.pair(p, q, looks)?;
+            }
+            Ok(())
+        })
     }
 
-    fn tokens(&self, kind: Kind) -> &'a [u32] {
-        self.population.infra.of(kind.earliest as usize)
-    }
-
-    fn simhash(&self, kind: Kind) -> Option<u64> {
-        self.population.simhashes[kind.earliest as usize]
-    }
-
-    fn has_windows(&self, kind: Kind) -> bool {
-        !self.population.windows.of(kind.earliest as usize).is_empty()
-    }
-
-    /// No row of the one has an edge to a row of the other, unless they have one label.
-    fn check_pair(&self, p: Kind, q: Kind) -> Result<(), KernelError> {
-        if self.label(p) == self.label(q)
-            || !Tiers::bound(self.population, p.earliest, q.earliest).edge()
-        {
+    /// No row of the one has an edge to a row of the other, which has another label.
+    fn pair(&self, p: Kind, q: Kind, looks: &mut Looks<'_>) -> Result<(), KernelError> {
+        if !Tiers::bound(self.population, p.earliest, q.earliest).edge() {
             return Ok(());
         }
         for (x, y) in [(p.earliest, q.latest), (q.earliest, p.latest)] {
             let ranks = self.population.ranks;
             if ranks[x as usize] < ranks[y as usize] {
-                let tiers = weigh(self.population, x, y, self.pace)?;
+                let tiers = weigh(self.population, x, y, looks)?;
                 if tiers.edge() {
                     let (a, b) = (x.min(y), x.max(y));
                     let (left, right) = (self.labels[a as usize], self.labels[b as usize]);
@@ -120,203 +178,18 @@ impl<'a> Kinds<'a> {
         Ok(())
     }
 
-    /// Pairs that owe nothing to keystrokes: the sets are alike by half, or by 9/10 without windows.
-    fn check_similar_sets(&self) -> Result<(), KernelError> {
-        let sets = self.sets()?;
-        // By windows and size; below that, who holds a token among the rarest.
-        let mut tables: BTreeMap<(bool, usize), HashMap<u32, Vec<usize>>> = BTreeMap::new();
-        for (at, set) in sets.iter().enumerate() {
-            self.pace.check_row(at * 8)?;
-            let size = set.tokens.len();
-            let need = if set.windows { HALF } else { NINE_TENTHS }.shared_by(2 * size);
-            let table = tables.entry((set.windows, size)).or_default();
-            for &token in &set.tokens[..=size - need] {
-                table.entry(token).or_default().push(at);
-            }
-        }
-        let (mut met, mut tried) = (vec![usize::MAX; sets.len()], 0_usize);
-        for (at, set) in sets.iter().enumerate() {
-            self.pace.check_row(at * 8)?;
-            for windows in [false, true] {
-                let share = if windows && set.windows { HALF } else { NINE_TENTHS };
-                let size = set.tokens.len();
-                for (&(_, other_size), table) in tables.range((windows, 0)..=(windows, size)) {
-                    let need = share.shared_by(size + other_size);
-                    // The smaller set must hold what is shared.
-                    if need > other_size {
-                        continue;
-                    }
-                    for token in &set.tokens[..=size - need] {
-                        tried += 1;
-                        self.pace.check_row(tried * 8)?;
-                        for &other in table.get(token).map_or(&[][..], Vec::as_slice) {
-                            tried += 1;
-                            self.pace.check_row(tried)?;
-                            if met[other] != at {
-                                met[other] = at;
-                                self.check_sets(set, &sets[other], share)?;
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
+    /// Whether a kind has what the rule asks for.
+    fn counts(&self, kind: Kind) -> bool {
+        let row = kind.earliest as usize;
+        (!self.rule.meeting || !self.population.windows.of(row).is_empty())
+            && (self.rule.bits.is_none() || self.population.simhash(row).is_some())
     }
 
-    fn check_sets(&self, x: &Set, y: &Set, share: Share) -> Result<(), KernelError> {
-        let (p, q) = (x.kinds[0], y.kinds[0]);
-        let all = x.tokens.len() + y.tokens.len();
-        if self.label(p) == self.label(q)
-            || shared(self.tokens(p), self.tokens(q)) < share.shared_by(all)
-        {
-            return Ok(());
-        }
-        for (at, &p) in x.kinds.iter().enumerate() {
-            self.pace.check_row(at * 64)?;
-            for (and, &q) in y.kinds.iter().enumerate() {
-                self.pace.check_row(and * 64 + 1)?;
-                self.check_pair(p, q)?;
-            }
-        }
-        Ok(())
+    fn tokens(&self, kind: Kind) -> &[u32] {
+        self.population.infra.of(kind.earliest as usize)
     }
 
-    /// The sets of tokens, each with its kinds, and the rarest token first.
-    fn sets(&self) -> Result<Vec<Set>, KernelError> {
-        let mut numbers = HashMap::new();
-        let mut sets: Vec<Set> = Vec::new();
-        for (at, &kind) in self.all.iter().enumerate() {
-            self.pace.check_row(at * 8)?;
-            let tokens = self.tokens(kind);
-            if tokens.is_empty() {
-                continue;
-            }
-            let number = *numbers.entry(tokens).or_insert(sets.len());
-            if number == sets.len() {
-                sets.push(Set { tokens: tokens.to_vec(), kinds: Vec::new(), windows: false });
-            }
-            sets[number].kinds.push(kind);
-            sets[number].windows |= self.has_windows(kind);
-        }
-        let mut holders = vec![0_u32; self.population.token_codes.len()];
-        for (at, &token) in sets.iter().flat_map(|set| &set.tokens).enumerate() {
-            self.pace.check_row(at)?;
-            holders[token as usize] += 1;
-        }
-        for (at, set) in sets.iter_mut().enumerate() {
-            self.pace.check_row(at * 8)?;
-            set.tokens.sort_unstable_by_key(|&token| (holders[token as usize], token));
-        }
-        Ok(sets)
+    fn simhash(&self, kind: Kind) -> Option<u64> {
+        self.population.simhash(kind.earliest as usize)
     }
-
-    /// Pairs with a token in common and a rhythm within seven bits.
-    fn check_rhythms_that_share(&self) -> Result<(), KernelError> {
-        let mut held: BTreeMap<u32, Vec<Kind>> = BTreeMap::new();
-        for (at, &kind) in self.all.iter().enumerate() {
-            self.pace.check_row(at * 8)?;
-            if self.simhash(kind).is_some() {
-                for &token in self.tokens(kind) {
-                    held.entry(token).or_default().push(kind);
-                }
-            }
-        }
-        for (at, kinds) in held.values().enumerate() {
-            self.pace.check_row(at * 8)?;
-            if kinds.iter().all(|&kind| self.label(kind) == self.label(kinds[0])) {
-                continue;
-            }
-            if kinds.len() <= FEW {
-                self.check_near(kinds)?;
-                continue;
-            }
-            for mask in (0..BANDS).flat_map(|i| (0..i).map(move |j| band(i) | band(j))) {
-                let key = |kind: &Kind| self.simhash(*kind).map(|simhash| simhash & mask);
-                let mut by_bands: Vec<_> = kinds.iter().map(key).zip(0..kinds.len()).collect();
-                sort(&mut by_bands, self.pace)?;
-                for run in by_bands.chunk_by(|(bands, _), (other, _)| bands == other) {
-                    let run: Vec<Kind> = run.iter().map(|&(_, at)| kinds[at]).collect();
-                    self.check_near(&run)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// All pairs of some kinds whose rhythms are near.
-    fn check_near(&self, kinds: &[Kind]) -> Result<(), KernelError> {
-        for (at, &p) in kinds.iter().enumerate() {
-            self.pace.check_row(at * 64)?;
-            for (and, &q) in kinds[..at].iter().enumerate() {
-                self.pace.check_row(and + 1)?;
-                let mix = self.simhash(p).zip(self.simhash(q)).map(|(x, y)| x ^ y);
-                if mix.is_some_and(|mix| mix.count_ones() < FAR_BITS) {
-                    self.check_pair(p, q)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Pairs with a rhythm within a bit that are active at one time.
-    fn check_rhythms_that_meet(&self) -> Result<(), KernelError> {
-        let mut typists: BTreeMap<u64, Vec<(f64, f64, Kind)>> = BTreeMap::new();
-        for (at, &kind) in self.all.iter().enumerate() {
-            self.pace.check_row(at * 8)?;
-            if let Some(simhash) = self.simhash(kind).filter(|_| self.has_windows(kind)) {
-                let span = self.population.spans[kind.earliest as usize];
-                typists.entry(simhash).or_default().push((span.start, span.end, kind));
-            }
-        }
-        for (at, kinds) in typists.values_mut().enumerate() {
-            self.pace.check_row(at * 8)?;
-            kinds.sort_by(|p, q| p.0.total_cmp(&q.0));
-        }
-        let flips = || (0..u64::BITS).map(|bit| 1 << bit).chain([0]);
-        for (at, (&simhash, kinds)) in typists.iter().enumerate() {
-            self.pace.check_row(at * 64)?;
-            for others in flips().filter_map(|flip| typists.get(&(simhash ^ flip))) {
-                for &(start, end, p) in kinds {
-                    let begun = others.partition_point(|other| other.0 < end);
-                    for (and, &(_, other_end, q)) in others[..begun].iter().enumerate() {
-                        self.pace.check_row(and * 8)?;
-                        if other_end > start {
-                            self.check_pair(p, q)?;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A set of tokens, and who holds it.
-struct Set {
-    tokens: Vec<u32>,
-    kinds: Vec<Kind>,
-    windows: bool,
-}
-
-/// A similarity to reach, as a quotient.
-#[derive(Clone, Copy)]
-struct Share(usize, usize);
-
-const HALF: Share = Share(1, 2);
-const NINE_TENTHS: Share = Share(9, 10);
-
-impl Share {
-    /// How many of their tokens two sets have to share that have so many together: θ/(1 + θ) of them.
-    fn shared_by(self, tokens: usize) -> usize {
-        (self.0 * tokens).div_ceil(self.0 + self.1)
-    }
-}
-
-/// Nine bands of seven bits, the last one of eight.
-const BANDS: u32 = 9;
-
-fn band(number: u32) -> u64 {
-    let all = u64::MAX << (7 * number);
-    if number + 1 == BANDS { all } else { all & !(u64::MAX << (7 * (number + 1))) }
 }
