@@ -51,9 +51,10 @@
 //! | | |
 //! |---|---|
 //! | time | O((n + t) log n) for n identities and t items, one thread, plus `candidates-max` pairs at most |
-//! | memory | about 50 to 100 bytes an identity, and 15 to 30 an item |
+//! | memory | 60 to 100 bytes an identity and 20 to 35 an item |
 //! | order | forest edges in the order of the kinds above; a function of rows and texts, so neither the order of codes nor the number of threads shows |
 
+mod firsts;
 mod handoff;
 mod holders;
 mod infra;
@@ -78,6 +79,7 @@ use crate::column::{Column, ColumnType};
 use crate::forest::Forest;
 use crate::frame::Frame;
 use crate::kernel::{Job, Kernel, KernelError, Shape, Signature};
+use crate::pace::Pace;
 use looks::Looks;
 use population::Population;
 use profiles::Profile;
@@ -135,7 +137,7 @@ static SIGNATURE: Signature = Signature {
             ],
         },
     ],
-    // How many pairs may be compared; zero stands for 50 a row, or 50 million if that is more.
+    // How many pairs may be compared; zero stands for 100 a row, or 20 million if that is more.
     parameters: &[looks::CANDIDATES_MAX],
     outputs: &[
         // One row an identity.
@@ -173,7 +175,12 @@ impl Kernel for CampaignComponents {
         let spells = spells::spells(&population, &profiles, job.pace)?;
         sharing::join(&mut evidence, &profiles, &spells)?;
         keystroke::join(&mut evidence, &profiles, &spells)?;
-        evidence.into_outputs()
+        drop(spells);
+        job.pace.check()?;
+        drop(profiles);
+        let Evidence { forest, edges, .. } = evidence;
+        population.let_go(job.pace)?;
+        outputs(forest, &edges, job.pace)
     }
 
     fn verify(&self, job: &Job<'_>, outputs: &[Frame]) -> Result<(), KernelError> {
@@ -226,14 +233,23 @@ impl<'j> Evidence<'j> {
 
     /// Joins two rows of different groups if their weight is enough. True: they are one group now.
     fn join_combined(&mut self, x: u32, y: u32) -> Result<bool, KernelError> {
-        let tiers = weigh(self.population, x, y, &mut self.looks)?;
-        let edge = tiers.edge();
-        if edge && self.forest.join(x, y) {
+        // Rows of different groups have no handoff: all of those are made by now.
+        let bound = Tiers::bound(self.population, x, y);
+        if !bound.edge() {
+            return Ok(false);
+        }
+        let ranks = self.population.ranks;
+        let (x, y) = if ranks[x as usize] < ranks[y as usize] { (x, y) } else { (y, x) };
+        let tiers = bound.with_overlap(self.population, x, y, &mut self.looks)?;
+        if !tiers.edge() {
+            return Ok(false);
+        }
+        if self.forest.join(x, y) {
             let (reason, value) = (self.combined, self.job.texts.code(&tiers.to_string())?);
             let weight = tiers.sum();
             self.edges.push(Edge { a: x.min(y), b: x.max(y), reason, value, weight });
         }
-        Ok(edge)
+        Ok(true)
     }
 
     /// Joins two profiles if any row of the one has an edge to any row of the other. True: they are
@@ -245,10 +261,6 @@ impl<'j> Evidence<'j> {
         if self.forest.connected(p.earliest, q.earliest) {
             return Ok(true);
         }
-        // Profiles in different groups have no handoff, and infrastructure may be all they share.
-        if !Tiers::bound(self.population, p.earliest, q.earliest).edge() {
-            return Ok(false);
-        }
         let ranks = self.population.ranks;
         for (earlier, later) in [(p.earliest, q.latest), (q.earliest, p.latest)] {
             if ranks[earlier as usize] < ranks[later as usize]
@@ -259,20 +271,22 @@ impl<'j> Evidence<'j> {
         }
         Ok(false)
     }
+}
 
-    fn into_outputs(self) -> Result<Vec<Frame>, KernelError> {
-        let labels = self.forest.into_labels(self.job.pace)?;
-        let edges = &self.edges;
-        let forest = [
-            ("a", Column::Uint32(edges.iter().map(|edge| edge.a).collect())),
-            ("b", Column::Uint32(edges.iter().map(|edge| edge.b).collect())),
-            ("reason", Column::Text(edges.iter().map(|edge| edge.reason).collect())),
-            ("value", Column::Text(edges.iter().map(|edge| edge.value).collect())),
-            ("weight", Column::Float64(edges.iter().map(|edge| edge.weight).collect())),
-        ];
-        Ok(vec![
-            Frame::new(labels.len(), [("label", Column::Uint32(labels))])?,
-            Frame::new(edges.len(), forest)?,
-        ])
-    }
+/// The labels, and the edges that made them.
+fn outputs(forest: Forest, edges: &[Edge], pace: &Pace<'_>) -> Result<Vec<Frame>, KernelError> {
+    let labels = Column::from(forest.into_labels(pace)?);
+    let uint = |of: fn(&Edge) -> u32| -> Result<_, KernelError> {
+        pace.check()?;
+        Ok(edges.iter().map(of).collect())
+    };
+    let forest = [
+        ("a", Column::Uint32(uint(|edge| edge.a)?)),
+        ("b", Column::Uint32(uint(|edge| edge.b)?)),
+        ("reason", Column::Text(uint(|edge| edge.reason)?)),
+        ("value", Column::Text(uint(|edge| edge.value)?)),
+        ("weight", Column::Float64(edges.iter().map(|edge| edge.weight).collect())),
+    ];
+    pace.check()?;
+    Ok(vec![Frame::new(labels.len(), [("label", labels)])?, Frame::new(edges.len(), forest)?])
 }

@@ -28,8 +28,42 @@ pub(super) fn join(
     profiles: &[Profile],
     spells: &Lists<Window>,
 ) -> Result<(), KernelError> {
+    let (mut line, all) = line_up(evidence, profiles, spells)?;
+    let pace = evidence.job.pace;
+    let mut visit = |evidence: &mut Evidence<'_>, one: u32, other: u32| {
+        evidence.join_profiles(profiles[one as usize], profiles[other as usize])?;
+        Ok(())
+    };
+    for (at, alike) in all.iter().enumerate() {
+        pace.check_row(at * 8)?;
+        evidence.looks.on(STEP, Common::Rhythm(alike.simhash), alike.to - alike.from);
+        for place in alike.from..alike.to {
+            pace.check_row(place * 64)?;
+            let one = line.spells[place];
+            line.ahead(evidence, one, place + 1..alike.to, &mut visit)?;
+        }
+    }
+    for bit in 0..u64::BITS {
+        one_bit_apart(evidence, &mut line, &all, 1 << bit, &mut visit)?;
+    }
+    Ok(())
+}
+
+/// All that type and have windows, by simhash and start.
+fn line_up(
+    evidence: &Evidence<'_>,
+    profiles: &[Profile],
+    spells: &Lists<Window>,
+) -> Result<(Line, Vec<Alike>), KernelError> {
     let (population, pace) = (evidence.population, evidence.job.pace);
-    let mut order = Vec::new();
+    let mut count = 0;
+    for (number, profile) in profiles.iter().enumerate() {
+        pace.check_row(number)?;
+        if population.simhash(profile.earliest as usize).is_some() {
+            count += spells.of(number).len();
+        }
+    }
+    let mut order = Vec::with_capacity(count);
     for (number, profile) in (0_u32..).zip(profiles) {
         pace.check_row(number as usize)?;
         if let Some(simhash) = population.simhash(profile.earliest as usize) {
@@ -50,25 +84,7 @@ pub(super) fn join(
             _ => all.push(Alike { simhash, from: place, to: place + 1 }),
         }
     }
-    drop(order);
-    let mut line = Line::sorted(line, false);
-    let mut visit = |evidence: &mut Evidence<'_>, one: u32, other: u32| {
-        evidence.join_profiles(profiles[one as usize], profiles[other as usize])?;
-        Ok(())
-    };
-    for (at, alike) in all.iter().enumerate() {
-        pace.check_row(at * 8)?;
-        evidence.looks.on(STEP, Common::Rhythm(alike.simhash), alike.to - alike.from);
-        for place in alike.from..alike.to {
-            pace.check_row(place * 64)?;
-            let one = line.spells[place];
-            line.ahead(evidence, one, place + 1..alike.to, &mut visit)?;
-        }
-    }
-    for bit in 0..u64::BITS {
-        one_bit_apart(evidence, &mut line, &all, 1 << bit, &mut visit)?;
-    }
-    Ok(())
+    Ok((Line::sorted(line, false), all))
 }
 
 /// Joins those whose simhashes differ in this bit only.

@@ -122,7 +122,12 @@ impl Line {
         let mut order: Vec<(u64, u32)> =
             spells.iter().map(|spell| order_of(spell.time.start)).zip(0..).collect();
         sort(&mut order, pace)?;
-        Ok(Self::sorted(order.iter().map(|&(_, at)| spells[at as usize]).collect(), rhythms))
+        let mut sorted = Vec::with_capacity(spells.len());
+        for (place, &(_, at)) in order.iter().enumerate() {
+            pace.check_row(place)?;
+            sorted.push(spells[at as usize]);
+        }
+        Ok(Self::sorted(sorted, rhythms))
     }
 
     /// A line of spells in order, or in order in each of the ranges that are searched.

@@ -1,8 +1,8 @@
 //! Ragged data by parent: the items of each row, one after the other in one vector.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
+use super::firsts::Firsts;
 use crate::column::ABSENT;
 use crate::kernel::KernelError;
 use crate::pace::{Pace, ROWS_PER_CHECK};
@@ -14,9 +14,11 @@ pub(super) struct Lists<T> {
 }
 
 impl<T: Copy> Lists<T> {
-    /// No parents.
-    pub(super) fn new() -> Self {
-        Self { starts: vec![0], items: Vec::new() }
+    /// No parents, and room for so many of them, and of items.
+    pub(super) fn with_capacity(parents: usize, items: usize) -> Self {
+        let mut starts = Vec::with_capacity(parents + 1);
+        starts.push(0);
+        Self { starts, items: Vec::with_capacity(items) }
     }
 
     /// One more parent, with these items.
@@ -120,9 +122,6 @@ impl<T: Copy> Lists<T> {
 
     /// For each parent the first one with an equal list; of an empty list [`ABSENT`]. A list that has no
     /// equal may be passed over: it is its own first.
-    ///
-    /// Strangers choose what is in the lists, so the table hashes with a secret key; it only answers
-    /// look-ups.
     pub(super) fn first_equals(
         &self,
         pace: &Pace<'_>,
@@ -131,16 +130,24 @@ impl<T: Copy> Lists<T> {
     where
         T: Hash + Eq,
     {
-        let mut seen: HashMap<&[T], u32> = HashMap::new();
+        let compared = |parent: usize| !self.of(parent).is_empty() && !has_no_equal(parent);
+        let mut count = 0;
+        for parent in 0..self.parents() {
+            pace.check_row(parent)?;
+            count += usize::from(compared(parent));
+        }
+        let mut seen = Firsts::new(count, pace)?;
         let mut firsts = Vec::with_capacity(self.parents());
         for parent in (0_u32..).take(self.parents()) {
             let at = parent as usize;
             pace.check_row(at * 8)?;
             let list = self.of(at);
-            firsts.push(match list {
-                [] => ABSENT,
-                _ if has_no_equal(at) => parent,
-                _ => *seen.entry(list).or_insert(parent),
+            firsts.push(if compared(at) {
+                seen.first(parent, list, |other| self.of(other as usize) == list)
+            } else if list.is_empty() {
+                ABSENT
+            } else {
+                parent
             });
         }
         Ok(firsts)

@@ -128,6 +128,20 @@ impl<'a> Population<'a> {
         self.ranks.len()
     }
 
+    /// Gives the memory back, piece by piece: the system takes its time.
+    pub(super) fn let_go(self, pace: &Pace<'_>) -> Result<(), KernelError> {
+        drop(self.infra);
+        pace.check()?;
+        drop((self.token_codes, self.simhash_at));
+        pace.check()?;
+        drop(self.cohort);
+        pace.check()?;
+        drop(self.windows);
+        pace.check()?;
+        drop(self.spans);
+        pace.check()
+    }
+
     pub(super) fn simhash(&self, row: usize) -> Option<u64> {
         let at = self.simhash_at[row];
         (at != ABSENT).then(|| self.simhashes[at as usize])

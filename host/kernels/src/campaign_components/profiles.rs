@@ -9,9 +9,8 @@
 //! Who has neither tokens nor keystrokes and windows is left out: with a cohort and one of the two
 //! alone, nobody reaches the threshold.
 
-use std::collections::HashMap;
-
 use super::Evidence;
+use super::firsts::Firsts;
 use super::population::filled;
 use crate::column::ABSENT;
 use crate::kernel::KernelError;
@@ -49,8 +48,15 @@ pub(super) fn collapse(
     let passed_over = |row: usize| !counts(row) || alone(row);
     let cohorts = population.cohort.first_equals(pace, passed_over)?;
     let windows = population.windows.first_equals(pace, passed_over)?;
-    let mut known = HashMap::new();
-    let mut profiles: Vec<Profile> = Vec::new();
+    let key = |row: usize| (sets[row], cohorts[row], windows[row], population.simhash(row));
+    let (mut count, mut compared) = (0, 0);
+    for row in 0..sets.len() {
+        pace.check_row(row)?;
+        count += usize::from(counts(row));
+        compared += usize::from(!passed_over(row));
+    }
+    let mut known = Firsts::new(compared, pace)?;
+    let mut profiles: Vec<Profile> = Vec::with_capacity(count);
     for (row, &set) in (0_u32..).zip(sets) {
         let at = row as usize;
         pace.check_row(at * 8)?;
@@ -61,8 +67,10 @@ pub(super) fn collapse(
             profiles.push(Profile { set, earliest: row, latest: row });
             continue;
         }
-        let key = (set, cohorts[at], windows[at], population.simhash(at));
-        let number = *known.entry(key).or_insert(profiles.len());
+        let next = u32::try_from(profiles.len()).unwrap_or(ABSENT);
+        let number = known.first(next, key(at), |other| {
+            key(profiles[other as usize].earliest as usize) == key(at)
+        }) as usize;
         if let Some(same) = profiles.get(number).copied()
             && (evidence.forest.connected(same.earliest, row)
                 || evidence.join_combined(same.earliest, row)?)

@@ -22,6 +22,9 @@ use super::looks::Common;
 use super::near::near;
 use super::population::Window;
 use super::profiles::Profile;
+use super::sort::sort;
+use super::weight::Tiers;
+use crate::column::ABSENT;
 use crate::kernel::KernelError;
 
 /// Of so many holders, each is compared with each. Tests have few, which are to take the long way too.
@@ -50,25 +53,62 @@ pub(super) fn join(
 ) -> Result<(), KernelError> {
     let (population, pace) = (evidence.population, evidence.job.pace);
     for step in &STEPS {
+        let kin = if step.meeting { None } else { Some(kin(step, evidence, profiles)?) };
+        let first: Vec<Profile>;
+        let searched = match &kin {
+            None => profiles,
+            Some(kin) => {
+                first = (0..kin.parents()).map(|at| profiles[kin.of(at)[0] as usize]).collect();
+                &first
+            }
+        };
         let is_one = |number: u32, profile: &Profile| {
             (!step.near || population.simhash(profile.earliest as usize).is_some())
                 && (!step.meeting || !spells.of(number as usize).is_empty())
         };
-        let holders = Holders::of(population, profiles, step.share, is_one, pace)?;
+        let holders = Holders::of(population, searched, step.share, is_one, pace)?;
         for (at, (token, holders)) in holders.tokens().enumerate() {
             pace.check_row(at)?;
             if holders.len() > 1 {
-                Search { step, profiles, spells, token }.join(evidence, holders)?;
+                let kin = kin.as_ref().map(|kin| (kin, profiles));
+                Search { step, profiles: searched, kin, spells, token }.join(evidence, holders)?;
             }
         }
     }
     Ok(())
 }
 
+/// The profiles that differ only in what a step does not look at: those of a set, or of a set and rhythm.
+/// They are one group, and mostly one of them can tell that none of them has an edge to another set.
+fn kin(
+    step: &Step,
+    evidence: &Evidence<'_>,
+    profiles: &[Profile],
+) -> Result<Lists<u32>, KernelError> {
+    let pace = evidence.job.pace;
+    let mut order: Vec<(u32, u64, u32)> = Vec::with_capacity(profiles.len());
+    for (number, profile) in (0_u32..).zip(profiles) {
+        pace.check_row(number as usize)?;
+        let simhash = evidence.population.simhash(profile.earliest as usize);
+        if profile.set != ABSENT && (simhash.is_some() || !step.near) {
+            order.push((profile.set, simhash.filter(|_| step.near).unwrap_or(0), number));
+        }
+    }
+    sort(&mut order, pace)?;
+    let mut kin = Lists::with_capacity(order.len(), order.len());
+    for (at, run) in order.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)).enumerate() {
+        pace.check_row(at * 8)?;
+        kin.push(&run.iter().map(|&(.., number)| number).collect::<Vec<u32>>());
+    }
+    Ok(kin)
+}
+
 /// The search among the holders of one token.
 struct Search<'a> {
     step: &'a Step,
     profiles: &'a [Profile],
+    /// Of each of these, all that are like it, if it stands for them.
+    kin: Option<(&'a Lists<u32>, &'a [Profile])>,
     spells: &'a Lists<Window>,
     token: u32,
 }
@@ -142,13 +182,31 @@ impl Search<'_> {
         search(evidence, &mut listed, Seekers::Before(&others.spells), &mut visit)
     }
 
-    /// Joins two profiles if this token is the first that they share and they have an edge.
+    /// Joins two profiles, or their kin, if this token is the first that they share and they have an edge.
     fn visit(&self, evidence: &mut Evidence<'_>, one: u32, other: u32) -> Result<(), KernelError> {
         let (p, q) = (self.profiles[one as usize], self.profiles[other as usize]);
         let infra = &evidence.population.infra;
         let (x, y) = (infra.of(p.set as usize), infra.of(q.set as usize));
-        if self.step.share.reached_by(x.len(), y.len()) && first_shared(x, y) == Some(self.token) {
+        if !self.step.share.reached_by(x.len(), y.len()) || first_shared(x, y) != Some(self.token) {
+            return Ok(());
+        }
+        let Some((kin, profiles)) = self.kin else {
             evidence.join_profiles(p, q)?;
+            return Ok(());
+        };
+        if !Tiers::bound_apart(evidence.population, p.earliest, q.earliest).edge() {
+            return Ok(());
+        }
+        for (at, &p) in kin.of(one as usize).iter().enumerate() {
+            for (and, &q) in kin.of(other as usize).iter().enumerate() {
+                // The first two are the pair that was looked at.
+                if at + and > 0 {
+                    evidence.looks.take()?;
+                }
+                if evidence.join_profiles(profiles[p as usize], profiles[q as usize])? {
+                    return Ok(());
+                }
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use super::lists::Lists;
 use super::population::{Population, Window};
 use super::profiles::Profile;
-use super::sort::{order_of, sort, value_of};
+use super::sort::{order_of, sort_slice, value_of};
 use crate::kernel::KernelError;
 use crate::pace::Pace;
 
@@ -19,7 +19,8 @@ pub(super) fn spells(
     profiles: &[Profile],
     pace: &Pace<'_>,
 ) -> Result<Lists<Window>, KernelError> {
-    let mut all = Lists::new();
+    let room = if population.windows.is_empty() { 0 } else { profiles.len() * 2 };
+    let mut all = Lists::with_capacity(profiles.len(), room);
     let (mut seen, mut own) = (0, Vec::new());
     for (at, profile) in profiles.iter().enumerate() {
         pace.check_row(at * 8)?;
@@ -36,7 +37,7 @@ pub(super) fn spells(
         if !own.is_sorted_by(|one, other| one.start <= other.start) {
             let mut order: Vec<(u64, u64)> =
                 own.iter().map(|window| (order_of(window.start), order_of(window.end))).collect();
-            sort(&mut order, pace)?;
+            sort_slice(&mut order, pace)?;
             own.clear();
             own.extend(
                 order

@@ -21,6 +21,7 @@ mod stays;
 
 use std::collections::HashMap;
 
+use super::firsts::Firsts;
 use super::looks::Looks;
 use super::population::Population;
 use super::sort::sort;
@@ -61,7 +62,6 @@ fn check_edges(
     let weights = forest.float64("weight")?;
     let words = [PHASE_HANDOFF, SHARED_INFRA, COMBINED];
     let word_codes = words.map(|word| job.texts.lookup(word));
-    let tokens = numbers(&population.token_codes, job.pace)?;
     let deckies = numbers(population.decky_codes, job.pace)?;
     for (edge, (&a, &b)) in a.iter().zip(b).enumerate() {
         job.pace.check_row(edge * 8)?;
@@ -77,10 +77,12 @@ fn check_edges(
             Some(PHASE_HANDOFF) => deckies.get(&values[edge]).is_some_and(|&decky| {
                 hand_over_on(population.phases.of(x), population.phases.of(y), decky)
             }),
-            Some(SHARED_INFRA) => tokens.get(&values[edge]).is_some_and(|token| {
-                let holds = |row| population.infra.of(row).binary_search(token).is_ok();
-                tiers.infra >= 1.0 && holds(x) && holds(y)
-            }),
+            Some(SHARED_INFRA) => {
+                let code = |&token: &u32| population.token_codes[token as usize];
+                // Equal sets hold the same.
+                tiers.infra >= 1.0
+                    && population.infra.of(x).iter().any(|at| code(at) == values[edge])
+            }
             Some(COMBINED) => {
                 let told = job.texts.text(values[edge]);
                 tiers.edge() && told.is_some_and(|told| *told == tiers.to_string())
@@ -97,11 +99,11 @@ fn check_edges(
     Ok(())
 }
 
-/// The number that each code has in the population: where it stands first.
+/// The number that each code of a decky has in the population: where it stands first.
 fn numbers(codes: &[u32], pace: &Pace<'_>) -> Result<HashMap<u32, u32>, KernelError> {
-    let mut numbers = HashMap::with_capacity(codes.len());
+    let mut numbers = HashMap::new();
     for (&code, number) in codes.iter().zip(0..) {
-        pace.check_row(number as usize)?;
+        pace.check_row(number as usize * 8)?;
         numbers.entry(code).or_insert(number);
     }
     Ok(numbers)
@@ -113,12 +115,17 @@ fn check_equal_sets(
     labels: &[u32],
     pace: &Pace<'_>,
 ) -> Result<(), KernelError> {
-    let mut label_of = HashMap::new();
-    for (row, &label) in labels.iter().enumerate() {
-        pace.check_row(row * 8)?;
-        let tokens = population.infra.of(row);
-        let other = *label_of.entry(tokens).or_insert(label);
-        if !tokens.is_empty() && other != label {
+    let mut firsts = Firsts::new(labels.len(), pace)?;
+    for (row, &label) in (0_u32..).zip(labels) {
+        pace.check_row(row as usize * 8)?;
+        let tokens = population.infra.of(row as usize);
+        // Whoever holds a token that nobody else holds has no equal: the first ones are the rarest.
+        if tokens.first().is_none_or(|&token| token < population.lonely_tokens) {
+            continue;
+        }
+        let same = |other: u32| population.infra.of(other as usize) == tokens;
+        let other = labels[firsts.first(row, tokens, same) as usize];
+        if other != label {
             return Err(KernelError::Wrong(format!(
                 "the infrastructure of row {row} is in label {label} and in label {other}"
             )));

@@ -41,19 +41,33 @@ impl Tiers {
         self.sum() >= EDGE_WEIGHT
     }
 
-    /// At least what a pair without a handoff weighs, in either order, before anybody looks at windows
-    /// and cohorts: these are full if both sides have any, and from the first start to the last end they
-    /// meet.
+    /// At least what a pair without a handoff weighs, in either order, before anybody looks at windows:
+    /// they overlap in full, if from the first start to the last end the two meet.
     pub(super) fn bound(of: &Population<'_>, x: u32, y: u32) -> Self {
         let (x, y) = (x as usize, y as usize);
-        let both = |x: bool, y: bool| f64::from(u8::from(x && y));
         Self {
             handoff: 0.0,
             infra: jaccard(of.infra.of(x), of.infra.of(y)),
             temporal: f64::from(u8::from(may_meet(of, x, y))),
-            cohort: both(!of.cohort.of(x).is_empty(), !of.cohort.of(y).is_empty()),
+            cohort: jaccard(of.cohort.of(x), of.cohort.of(y)),
             keystroke: keystroke(of.simhash(x), of.simhash(y)),
         }
+    }
+
+    /// The same with the overlap that there is, `x` being the earlier one.
+    pub(super) fn with_overlap(
+        self,
+        of: &Population<'_>,
+        x: u32,
+        y: u32,
+        looks: &mut Looks<'_>,
+    ) -> Result<Self, KernelError> {
+        Ok(Self { temporal: temporal(of, x as usize, y as usize, looks)?, ..self })
+    }
+
+    /// At least what any two rows weigh that never meet and have these sets and simhashes.
+    pub(super) fn bound_apart(of: &Population<'_>, x: u32, y: u32) -> Self {
+        Self { temporal: 0.0, cohort: 1.0, ..Self::bound(of, x, y) }
     }
 }
 

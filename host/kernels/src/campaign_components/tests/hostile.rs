@@ -89,11 +89,11 @@ fn compare(cases: ProptestConfig) {
 
 #[test]
 fn each_hostile_shape_has_the_labels_of_the_pairwise_rule_and_its_splits_are_rejected() {
-    compare(cases(2_000));
+    compare(cases(1_000));
 }
 
 #[test]
 #[ignore = "takes a minute"]
 fn each_hostile_shape_has_the_labels_of_the_pairwise_rule_ten_times_as_often() {
-    compare(cases(20_000));
+    compare(cases(10_000));
 }

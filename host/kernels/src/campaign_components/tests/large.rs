@@ -57,10 +57,10 @@ proptest! {
 }
 
 /// SplitMix64, from a fixed seed.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -68,7 +68,7 @@ impl Chance {
         (bits ^ (bits >> 31)) % end
     }
 
-    fn flip(&mut self, hash: u64, bits: u64) -> u64 {
+    pub(super) fn flip(&mut self, hash: u64, bits: u64) -> u64 {
         (0..bits).fold(hash, |hash, _| hash ^ 1 << self.below(64))
     }
 }

@@ -176,6 +176,35 @@ fn groups_need_no_pairs_however_large() {
     assert_eq!(run(&alone, 1), Ok(()));
 }
 
+#[test]
+fn a_typical_population_needs_less_than_a_pair_an_identity() {
+    const ROWS: u32 = 3_000;
+    let mut chance = super::large::Chance(9);
+    let own: Vec<Text> = names(2 * ROWS as usize).collect();
+    // The small numbers far more often.
+    let mut heavy = |below: u64| {
+        let [x, y, z] = [(); 3].map(|()| chance.below(1_000));
+        usize::try_from(x * y / 1_000 * z / 1_000 * below / 1_000).unwrap()
+    };
+    let rows: Vec<Row> = (0..ROWS)
+        .map(|rank| {
+            let set = if heavy(3) > 0 { heavy(u64::from(ROWS)) } else { rank as usize };
+            let start = |at: usize| f64::from(u32::try_from(at).unwrap()) * 800.0;
+            let windows = [start(heavy(3_000)), start(heavy(3_000))];
+            Row {
+                rank,
+                infra: vec![Some(own[2 * set]), Some(own[2 * set + 1]), Some(NAMES[heavy(40)])],
+                cohort: vec![(Some("asn"), Some(NAMES[heavy(40)]))],
+                windows: windows.map(|start| (start, start + 1_800.0)).to_vec(),
+                simhash: (rank % 10 == 0).then(|| 1 << heavy(64)),
+                ..Row::default()
+            }
+        })
+        .collect();
+    let (passes, _) = least(|max| run(&rows, max));
+    assert!(passes < u64::from(ROWS), "{passes}");
+}
+
 fn names(count: usize) -> impl Iterator<Item = Text> {
     (0..count).map(|at| &*Box::leak(format!("token {at}").into_boxed_str()))
 }

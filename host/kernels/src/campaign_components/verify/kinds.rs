@@ -1,9 +1,8 @@
 //! Kinds: rows of one label that weigh the same, and when they were there.
 
-use std::collections::HashMap;
-
+use super::super::firsts::Firsts;
 use super::super::population::Population;
-use super::super::sort::{order_of, sort, value_of};
+use super::super::sort::{order_of, sort_slice, value_of};
 use crate::kernel::KernelError;
 use crate::pace::Pace;
 
@@ -34,8 +33,8 @@ impl Kinds {
         labels: &[u32],
         pace: &Pace<'_>,
     ) -> Result<Self, KernelError> {
-        let mut all: Vec<Kind> = Vec::new();
-        let mut known = HashMap::new();
+        let mut all: Vec<Kind> = Vec::with_capacity(labels.len());
+        let mut known = Firsts::new(labels.len(), pace)?;
         for (row, &rank) in (0_u32..).zip(population.ranks) {
             let at = row as usize;
             pace.check_row(at * 8)?;
@@ -50,8 +49,17 @@ impl Kinds {
                 all.push(new);
                 continue;
             }
+            let same = |other: usize| {
+                labels[other] == labels[at]
+                    && population.simhash(other) == simhash
+                    && population.infra.of(other) == tokens
+                    && population.cohort.of(other) == population.cohort.of(at)
+                    && population.windows.of(other) == windows
+            };
             let key = (tokens, population.cohort.of(at), windows, simhash, labels[at]);
-            let number = *known.entry(key).or_insert(all.len());
+            let next = u32::try_from(all.len()).unwrap_or(u32::MAX);
+            let number =
+                known.first(next, key, |kind| same(all[kind as usize].earliest as usize)) as usize;
             match all.get_mut(number) {
                 None => all.push(new),
                 Some(kind) if rank < population.ranks[kind.earliest as usize] => {
@@ -92,7 +100,7 @@ impl Kinds {
                     windows.push((order_of(window.start), order_of(window.end)));
                 }
             }
-            sort(&mut windows, pace)?;
+            sort_slice(&mut windows, pace)?;
             for piece in windows.chunks(windows.len().div_ceil(STAYS_MAX).max(1)) {
                 let end = piece.iter().map(|&(_, end)| end).max().unwrap_or(0);
                 self.stays.push((value_of(piece[0].0), value_of(end)));

@@ -64,7 +64,12 @@ impl List {
         }
         let mut order: Vec<_> = self.stays.iter().map(key).zip(0_u32..).collect();
         sort(&mut order, pace)?;
-        self.stays = order.iter().map(|&(_, at)| self.stays[at as usize]).collect();
+        let mut ordered = Vec::with_capacity(order.len());
+        for (place, &(_, at)) in order.iter().enumerate() {
+            pace.check_row(place)?;
+            ordered.push(self.stays[at as usize]);
+        }
+        self.stays = ordered;
         Ok(())
     }
 
