@@ -6,7 +6,7 @@
 //! the phases of two deckies out of a hundred. *With windows*: two each within a month.
 //!
 //! The others are what the kernel has to withstand: each puts all identities into one list of whatever
-//! finds pairs. Where they have windows, a thousand identities come in a day, however many there are, as
+//! finds pairs. Where they have windows, five hundred identities come in a day, however many there are, as
 //! sensors see them; what a larger population makes denser is named in the kernel's own tests.
 
 use anyhow::{Context, Result};
@@ -227,10 +227,10 @@ fn identical(identities: u32, texts: &Interner) -> Result<Vec<Frame>> {
 }
 
 impl Items {
-    /// Two windows within a day of whoever comes as one of a thousand a day.
+    /// Two windows within a day of whoever comes as one of five hundred a day.
     fn come(&mut self, row: u32, chance: &mut Chance) {
         for _ in 0..2 {
-            let start = f64::from(row) * DAY / 1_000.0 + chance.next() * DAY;
+            let start = f64::from(row) * DAY / 500.0 + chance.next() * DAY;
             self.windows.push((row, start, start + chance.next() * 3_600.0));
         }
     }
