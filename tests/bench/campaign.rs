@@ -17,8 +17,11 @@ use crate::kernels::{Chance, Measured, measure};
 const ROUNDS: usize = 3;
 const DAY: f64 = 86_400.0;
 
-/// By name, what makes the inputs of so many identities.
-pub(crate) const SHAPES: &[(&str, fn(u32, &Interner) -> Result<Vec<Frame>>)] = &[
+/// Makes the inputs of so many identities.
+type Make = fn(u32, &Interner) -> Result<Vec<Frame>>;
+
+/// The shapes by name.
+pub(crate) const SHAPES: &[(&str, Make)] = &[
     ("typical", |identities, texts| typical(identities, 0, texts)),
     ("typical with windows", |identities, texts| typical(identities, 2, texts)),
     ("one decky", one_decky),
