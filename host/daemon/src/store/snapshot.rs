@@ -3,8 +3,8 @@
 //! A snapshot is a read transaction: whatever a tick reads belongs together, whoever writes
 //! meanwhile. Rows go from SQLite straight into columns; text is interned on the way. A view that is
 //! still [`resident`](super::resident) in the versions of this moment is not read again; of one that is
-//! resident in earlier versions only the rows that [`changes`](super::changes) names are read, and
-//! [`splice`] puts them into place.
+//! resident in earlier versions only the rows that [`changes`] names are read, and [`splice`] puts them into
+//! place.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,9 +1,8 @@
 //! A view of now from the view of before and the rows that changed: pure, and linear in the rows.
 //!
 //! The kept rows whose keys changed go, and the fresh rows come in their places: what is between them is
-//! copied in stretches. A child's rows follow its parents, which may have come or moved; where its rows
-//! lie decides nothing but their parents' places do. The result is what a reading of the whole would
-//! give, to the bit.
+//! copied in stretches. A child's rows follow their parents, which may have come or moved. The result is
+//! what a reading of the whole would give, to the bit.
 
 use std::ops::Range;
 
