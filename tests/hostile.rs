@@ -1,8 +1,13 @@
 //! Guests that break every promise. Each is stopped, named and explained; nothing it asked for is
 //! written, and the next correlator ticks as if nothing had happened.
 
+use std::sync::Arc;
+
+use corral::clock::Timestamp;
 use corral::config::{Config, Limits};
+use corral::ids;
 use corral::plugin::{Plugin, Source};
+use corral::store::record::{Attacker, Batch, Event, Feature, Kind, Service, Session, What};
 
 use crate::scene::Scene;
 
@@ -48,6 +53,10 @@ const CRIMES: &[(&str, &str)] = &[
         "commit-another-frame",
         "invalid: commit: form-identities: needs a whole reading of the view 'attackers'",
     ),
+    (
+        "commit-about-a-part",
+        "invalid: commit: form-identities: needs a whole reading of the view 'attackers'",
+    ),
     ("commit-then-panic", "died: it panicked"),
     ("commit-then-give-up", "conflict: second thoughts"),
 ];
@@ -65,9 +74,29 @@ async fn scene() -> (Scene, Plugin) {
     };
     let mut scene = Scene::with(Config { limits, ..Config::default() }).await;
     scene.attacker("192.0.2.1", 0, &[("hassh", "aa")]).await;
-    scene.attacker("192.0.2.2", 1, &[("hassh", "aa")]).await;
+    let other = visitor("192.0.2.2", Feature { kind: Kind::Hassh, value: Arc::from("aa") });
+    scene.store.record(&other, scene.clock.now()).await.unwrap();
     let guest = scene.guest("hostile").await;
     (scene, guest)
+}
+
+/// A session of one attacker, as ingest writes it.
+fn visitor(ip: &str, feature: Feature) -> Batch {
+    let what = What::Features(Box::new([feature]));
+    let event = Event { hash: 1, at: Timestamp(1_780_000_000_000_000), what };
+    let name = || Arc::from("1");
+    Batch {
+        attackers: vec![Attacker { id: ids::attacker(ip).into(), ip: ip.into() }],
+        sessions: vec![Session {
+            attacker: 0,
+            source: name(),
+            session: name(),
+            decky: name(),
+            service: Service::guessed(),
+            events: vec![event],
+        }],
+        sources: Vec::new(),
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ impl Correlator for Hostile {
             "commit-a-row-twice" => form(vec![0, 0], vec![0, 0]),
             "commit-groups-out-of-order" => form(vec![0], vec![7]),
             "commit-another-frame" => commit_another_frame(),
+            "commit-about-a-part" => commit_about_a_part(),
             "commit-then-panic" => {
                 form(vec![0], vec![0])?;
                 panic_with_words()
@@ -140,6 +141,16 @@ fn commit_unasked() -> Result<(), Problem> {
 fn commit_twice() -> Result<(), Problem> {
     form(vec![0], vec![0])?;
     form(vec![0], vec![0])
+}
+
+/// What changed last is a part of the view, and its rows are not those of the whole.
+fn commit_about_a_part() -> Result<(), Problem> {
+    let whole = store::read(View::Attackers)?;
+    let part = store::read_since(View::Attackers, whole.revision - 1)?;
+    if part.whole || part.rows.rows() >= whole.rows.rows() {
+        return Err(Problem::Unavailable("a part".to_owned()));
+    }
+    Commit::new().form_identities(&part.rows, vec![0], vec![0]).send()
 }
 
 /// A frame that looks like the view but is not a reading of it.
