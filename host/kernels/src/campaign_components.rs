@@ -67,7 +67,6 @@ pub mod oracle;
 mod population;
 mod profiles;
 mod sharing;
-pub(crate) mod sort;
 mod spells;
 mod verify;
 mod weight;
@@ -275,7 +274,7 @@ impl<'j> Evidence<'j> {
 
 /// The labels, and the edges that made them.
 fn outputs(forest: Forest, edges: &[Edge], pace: &Pace<'_>) -> Result<Vec<Frame>, KernelError> {
-    let labels = Column::from(forest.into_labels(pace)?);
+    let labels = Column::Uint32(forest.into_labels(pace)?);
     let uint = |of: fn(&Edge) -> u32| -> Result<_, KernelError> {
         pace.check()?;
         Ok(edges.iter().map(of).collect())

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::column::{Column, ColumnType};
+use crate::column::{ABSENT, Column, ColumnType};
+use crate::words::{Suited, Words};
 
 /// The most rows a frame may have: row indices are `u32`, and `u32::MAX` means absent.
 pub const ROWS_MAX: usize = u32::MAX as usize - 1;
@@ -146,6 +147,19 @@ impl Frame {
         Self::new(rows.len(), self.columns().map(|(name, column)| (name, column.take(rows))))
     }
 
+    /// Where each of these codes stands first in a text column; [`ABSENT`] for one that does not stand
+    /// there, and for the absent one. Linear in both.
+    ///
+    /// # Errors
+    /// As [`Frame::text`].
+    pub fn find(&self, column: &str, codes: &[u32]) -> Result<Vec<u32>, FrameError> {
+        let values = self.text(column)?;
+        Ok(match Suited::to(codes) {
+            Suited::Dense(words) => find(values, codes, words),
+            Suited::Sparse(words) => find(values, codes, words),
+        })
+    }
+
     /// The `row` column of a child frame, checked: it points into a parent of `parent_rows` rows and
     /// never falls.
     ///
@@ -161,6 +175,19 @@ impl Frame {
             None => Ok(rows),
         }
     }
+}
+
+fn find(values: &[u32], codes: &[u32], mut words: impl Words) -> Vec<u32> {
+    // 0: not asked for; 1: not seen yet; else the row, plus two.
+    for &code in codes.iter().filter(|code| **code != ABSENT) {
+        *words.word(code) = 1;
+    }
+    for (row, &value) in (0_u32..).zip(values) {
+        if words.get(value) == 1 {
+            *words.word(value) = row + 2;
+        }
+    }
+    codes.iter().map(|&code| words.get(code).checked_sub(2).unwrap_or(ABSENT)).collect()
 }
 
 fn wrong_type(name: &str, expected: ColumnType, found: &Column) -> FrameError {
@@ -278,6 +305,20 @@ mod tests {
         assert_eq!(frame.columns().map(|(name, _)| name).collect::<Vec<_>>(), ["t", "a"]);
         assert_eq!(frame.uint32("a").unwrap(), [7, 5, 7]);
         assert!(matches!(sample().take(&[3]), Err(FrameError::NoRow { row: 3, rows: 3 })));
+    }
+
+    #[test]
+    fn codes_are_found_where_they_stand_first_near_and_far() {
+        for far in [1, 1_000_000] {
+            let code = |number: u32| number * far + 3;
+            let values = vec![code(5), code(2), ABSENT, code(5), code(9)];
+            let frame = Frame::new(5, [("t", Column::text(values))]).unwrap();
+            let found = |codes: &[u32]| frame.find("t", codes).unwrap();
+            let asked = [code(9), code(5), 0, ABSENT, code(5), code(7), code(40)];
+            assert_eq!(found(&asked), [4, 0, ABSENT, ABSENT, 0, ABSENT, ABSENT]);
+            assert_eq!((found(&[]), found(&[ABSENT])), (vec![], vec![ABSENT]));
+            assert_eq!(found(&[code(2)]), [1]);
+        }
     }
 
     #[test]

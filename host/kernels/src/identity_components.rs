@@ -34,8 +34,8 @@
 //! | limit | 2³⁰ attackers |
 //! | order | forest edges by reason, in the order below, then by row; a function of rows and texts, so neither the order of codes nor the number of threads shows |
 
-mod sources;
 mod kept;
+mod sources;
 mod verify;
 
 #[cfg(test)]

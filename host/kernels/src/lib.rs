@@ -33,6 +33,7 @@ pub mod kept;
 pub mod kernel;
 mod links;
 pub mod pace;
+mod sort;
 pub mod text;
 pub mod weights;
 mod words;

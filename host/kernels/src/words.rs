@@ -17,7 +17,7 @@ const SLOTS_PER_VALUE: usize = 16;
 pub(crate) trait Words: Send {
     /// The word of a code that the column has.
     fn word(&mut self, code: u32) -> &mut u32;
-    /// Its value.
+    /// Its value; of a code that the column has not, that of [`ABSENT`], or 0.
     fn get(&self, code: u32) -> u32;
 }
 
@@ -57,12 +57,12 @@ impl Suited {
 impl Words for Dense {
     fn word(&mut self, code: u32) -> &mut u32 {
         let last = self.words.len() - 1;
-        &mut self.words[last.min((code - self.base) as usize)]
+        &mut self.words[last.min(code.wrapping_sub(self.base) as usize)]
     }
 
     fn get(&self, code: u32) -> u32 {
         let last = self.words.len() - 1;
-        self.words[last.min((code - self.base) as usize)]
+        self.words[last.min(code.wrapping_sub(self.base) as usize)]
     }
 }
 

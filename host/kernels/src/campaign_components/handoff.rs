@@ -10,9 +10,9 @@
 //! One identity may be both ends of such an edge. There is no such edge, but none is needed either.
 
 use super::Evidence;
-use super::sort::{order_of, sort, value_of};
 use super::weight::too_late;
 use crate::kernel::KernelError;
+use crate::sort::{order_of, sort, value_of};
 
 /// Somebody's time on a decky; in the order of deckies and times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

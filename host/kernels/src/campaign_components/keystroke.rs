@@ -10,8 +10,8 @@ use super::lists::Lists;
 use super::looks::Common;
 use super::population::Window;
 use super::profiles::Profile;
-use super::sort::{order_of, sort};
 use crate::kernel::KernelError;
+use crate::sort::{order_of, sort};
 
 const STEP: &str = "typing alike and meeting";
 

@@ -14,9 +14,9 @@ use std::ops::Range;
 use super::Evidence;
 use super::near::{self, Slots};
 use super::population::Window;
-use super::sort::{order_of, sort};
 use crate::kernel::KernelError;
 use crate::pace::Pace;
+use crate::sort::{order_of, sort};
 
 /// Of so many that meet, the rhythms are compared one by one; in tests, of hardly any.
 const FEW: usize = if cfg!(test) { 2 } else { 512 };

@@ -76,7 +76,7 @@ impl<T: Copy> Lists<T> {
             let to = self.starts[parent + 1] as usize;
             let list = &mut self.items[from..to];
             if !list.is_sorted() {
-                super::sort::sort_slice(list, pace)?;
+                crate::sort::sort_slice(list, pace)?;
             }
             let start = kept;
             for at in from..to {

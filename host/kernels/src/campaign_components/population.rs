@@ -5,11 +5,11 @@ use std::hash::{Hash, Hasher};
 
 use super::SIGNATURE;
 use super::lists::Lists;
-use super::sort::sort;
 use crate::column::ABSENT;
 use crate::first::first_equals;
 use crate::kernel::{Job, KernelError};
 use crate::pace::{Pace, ROWS_PER_CHECK};
+use crate::sort::sort;
 
 /// Where in `SIGNATURE.inputs` they are.
 const IDENTITIES: usize = 0;

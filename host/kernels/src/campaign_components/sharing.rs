@@ -22,10 +22,10 @@ use super::looks::Common;
 use super::near::near;
 use super::population::Window;
 use super::profiles::Profile;
-use super::sort::sort;
 use super::weight::Tiers;
 use crate::column::ABSENT;
 use crate::kernel::KernelError;
+use crate::sort::sort;
 
 /// Of so many holders, each is compared with each. Tests have few, which are to take the long way too.
 const FEW: usize = if cfg!(test) { 2 } else { 32 };

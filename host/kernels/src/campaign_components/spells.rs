@@ -7,9 +7,9 @@
 use super::lists::Lists;
 use super::population::{Population, Window};
 use super::profiles::Profile;
-use super::sort::{order_of, sort_slice, value_of};
 use crate::kernel::KernelError;
 use crate::pace::Pace;
+use crate::sort::{order_of, sort_slice, value_of};
 
 const SPELLS_MAX: usize = 4;
 

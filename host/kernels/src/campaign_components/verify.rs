@@ -24,13 +24,13 @@ use std::collections::HashMap;
 use super::firsts::Firsts;
 use super::looks::Looks;
 use super::population::Population;
-use super::sort::sort;
 use super::weight::{hand_over_on, hands_over, too_late, weigh};
 use super::{COMBINED, PHASE_HANDOFF, SHARED_INFRA, SIGNATURE};
 use crate::forest::check_forest;
 use crate::frame::Frame;
 use crate::kernel::{Job, KernelError};
 use crate::pace::Pace;
+use crate::sort::sort;
 
 /// See [`Kernel::verify`](crate::Kernel::verify).
 pub(super) fn verify(job: &Job<'_>, outputs: &[Frame]) -> Result<(), KernelError> {

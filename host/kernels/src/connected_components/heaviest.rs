@@ -8,11 +8,11 @@
 //! the ways up from both ends meet is the edge looked for.
 
 use super::Graph;
-use crate::campaign_components::sort::{order_of, sort};
 use crate::frame::Frame;
 use crate::kernel::KernelError;
 use crate::links::{CHUNK, Chunk, Link, Links};
 use crate::pace::Pace;
+use crate::sort::{order_of, sort};
 
 /// What puts an edge before another: its weight, and if they are equal its row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,11 +14,11 @@
 use super::super::lists::first_shared;
 use super::super::looks::{Common, Looks};
 use super::super::population::Population;
-use super::super::sort::sort;
 use super::super::weight::{FAR_BITS, Tiers, weigh};
 use super::kinds::{Kind, Kinds};
 use super::stays::{List, Stay};
 use crate::kernel::KernelError;
+use crate::sort::sort;
 
 /// What pairs of a kind have in common that have an edge, or more.
 #[derive(Clone, Copy)]

@@ -2,9 +2,9 @@
 
 use super::super::firsts::Firsts;
 use super::super::population::Population;
-use super::super::sort::{order_of, sort_slice, value_of};
 use crate::kernel::KernelError;
 use crate::pace::Pace;
+use crate::sort::{order_of, sort_slice, value_of};
 
 /// Into so many stays the windows of a kind are put.
 const STAYS_MAX: usize = 6;

@@ -1,9 +1,9 @@
 //! Pairs of two labels in a list of stays: those that meet, and differ in few bits of rhythm.
 
 use super::super::looks::Looks;
-use super::super::sort::{order_of, sort};
 use crate::kernel::KernelError;
 use crate::pace::Pace;
+use crate::sort::{order_of, sort};
 
 /// Where on average no more than so many meet somebody, their rhythms are compared one by one. In tests
 /// hardly any do.

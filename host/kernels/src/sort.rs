@@ -48,7 +48,7 @@ pub(crate) fn sort<T: Ord + Copy>(items: &mut Vec<T>, pace: &Pace<'_>) -> Result
 ///
 /// # Errors
 /// [`KernelError::Cancelled`].
-pub(super) fn sort_slice<T: Ord + Copy>(
+pub(crate) fn sort_slice<T: Ord + Copy>(
     items: &mut [T],
     pace: &Pace<'_>,
 ) -> Result<(), KernelError> {
@@ -69,7 +69,7 @@ pub(crate) fn order_of(value: f64) -> u64 {
 }
 
 /// The value, but for the sign of zero, that a number orders as.
-pub(super) fn value_of(order: u64) -> f64 {
+pub(crate) fn value_of(order: u64) -> f64 {
     f64::from_bits(if order >> 63 == 1 { order ^ 1 << 63 } else { !order })
 }
 
