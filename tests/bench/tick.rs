@@ -12,7 +12,7 @@ use corral::config::Config;
 use corral::plugin::catalog::Catalog;
 use corral::plugin::{Host, Reason, Wake};
 use corral::store::Store;
-use corral::store::commit::{Change, Committer, Layer};
+use corral::store::commit::{Among, Change, Committer, Layer};
 use corral::store::resident::Resident;
 use corral::store::revision::View;
 use corral_kernels::{Column, Frame, Interner, Job, Pace, find};
@@ -167,6 +167,12 @@ fn decide(
     let reconcile::Forming { rows, groups } = plan.form;
     Ok(vec![
         Change::Form { layer, members: attackers.clone(), rows, groups },
-        Change::Explain { layer, members: attackers.clone(), scope: plan.touched, edges: forest },
+        Change::Explain {
+            layer,
+            members: attackers.clone(),
+            scope: plan.touched,
+            edges: forest,
+            among: Among::Scope,
+        },
     ])
 }

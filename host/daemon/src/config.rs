@@ -71,11 +71,19 @@ pub struct PoolConfig {
     pub large_rows: usize,
     /// Large kernels that run at one time; others wait.
     pub large_kernels_max: usize,
+    /// The most bytes that kernels keep of their input from one tick to the next; 0: nothing.
+    pub kept_bytes_max: usize,
 }
 
 impl Default for PoolConfig {
     fn default() -> Self {
-        Self { threads: 0, inline_rows: 256, large_rows: 100_000, large_kernels_max: 2 }
+        Self {
+            threads: 0,
+            inline_rows: 256,
+            large_rows: 100_000,
+            large_kernels_max: 2,
+            kept_bytes_max: 1 << 30,
+        }
     }
 }
 

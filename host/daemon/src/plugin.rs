@@ -24,6 +24,7 @@ pub mod catalog;
 mod engine;
 mod frames;
 mod guest;
+mod kept;
 mod kernels;
 pub mod load;
 mod log;
@@ -45,6 +46,7 @@ pub struct Host {
     store: Store,
     texts: Arc<Interner>,
     resident: Arc<Resident>,
+    kept: Arc<kept::KeptKernels>,
     limits: Limits,
     clock: Arc<dyn Clock>,
 }
@@ -104,6 +106,7 @@ impl Host {
             store,
             resident: Arc::new(Resident::new(texts.clone(), config.store.resident_bytes_max)),
             texts,
+            kept: Arc::new(kept::KeptKernels::new(config.pool.kept_bytes_max)),
             limits: config.limits.clone(),
             clock,
         })
@@ -129,6 +132,7 @@ impl Host {
             snapshot: None,
             texts: self.texts.clone(),
             resident: self.resident.clone(),
+            kept: self.kept.open(plugin),
             changes: None,
             clock: self.clock.clone(),
         };

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use corral_kernels::{Frame, Interner, Kernel, KernelError, Pace, Parameter};
+use corral_kernels::{Frame, Interner, Kept, Kernel, KernelError, Pace, Parameter};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::clock::Clock;
@@ -136,6 +136,26 @@ impl Call {
     }
 }
 
+/// What a kernel keeps, and what is to be brought to it.
+#[derive(Debug)]
+pub struct Update {
+    /// The kernel, and the rows that are new or changed.
+    pub call: Call,
+    /// What it keeps.
+    pub state: Box<dyn Kept>,
+    /// The keys of the rows that are gone.
+    pub gone: Vec<u32>,
+}
+
+/// What a kernel keeps after an update.
+#[derive(Debug)]
+pub struct Updated {
+    /// That.
+    pub state: Box<dyn Kept>,
+    /// What the update changed.
+    pub answer: Answer,
+}
+
 /// What a kernel answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -204,18 +224,37 @@ impl Pool {
         self.verifier.checked()
     }
 
+    /// Brings what is kept of a kernel's input up to date. After an error it is lost.
+    ///
+    /// # Errors
+    /// [`PoolError`].
+    pub async fn update(&self, update: Update) -> Result<Updated, PoolError> {
+        let (rows, verifier) = (update.call.rows(), self.verifier.clone());
+        let check = verifier.due(update.call.kernel.signature().name, rows);
+        self.schedule(rows, move |pace| verifier.update(update, check, pace)).await
+    }
+
     async fn answer(&self, call: Call, check: Check) -> Result<Answer, PoolError> {
-        let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
         let (rows, verifier) = (call.rows(), self.verifier.clone());
+        self.schedule(rows, move |pace| verifier.answer(&call, check, pace)).await
+    }
+
+    /// Works where work of so many rows is done.
+    async fn schedule<T: Send + 'static>(
+        &self,
+        rows: usize,
+        work: impl FnOnce(&Pace<'_>) -> Result<T, PoolError> + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
         if rows < self.inline_rows {
-            return verifier.answer(&call, check, &Pace::new(&cancel.0));
+            return work(&Pace::new(&cancel.0));
         }
         let (answer, answered) = oneshot::channel();
         let (cancelled, queue) = (cancel.0.clone(), self.queue.clone());
         // If nobody waits any more when there is an answer, nobody misses it.
         if rows < self.large_rows {
             self.queue.push(move || {
-                let _unheard = answer.send(verifier.answer(&call, check, &Pace::new(&cancelled)));
+                let _unheard = answer.send(work(&Pace::new(&cancelled)));
             });
             // A large kernel may have taken it before this comes to it.
             self.threads.spawn(move || {
@@ -228,8 +267,7 @@ impl Pool {
             self.threads.spawn(move || {
                 let _permit = permit;
                 let between = || while queue.run_one() {};
-                let pace = Pace::doing(&cancelled, &between);
-                let _unheard = answer.send(verifier.answer(&call, check, &pace));
+                let _unheard = answer.send(work(&Pace::doing(&cancelled, &between)));
             });
         }
         answered.await.map_err(|_| PoolError::Stopping)?

@@ -77,7 +77,21 @@ impl<'a> Commit<'a> {
         edges: &'a Frame,
     ) -> Self {
         let any = !scope.is_empty();
-        self.with(any, Change::ExplainIdentities(Evidence { members: attackers, scope, edges }))
+        let (members, adds) = (attackers, false);
+        self.with(any, Change::ExplainIdentities(Evidence { members, scope, edges, adds }))
+    }
+
+    /// Edges are added to what is known of identities, and every edge of the attackers in `forgotten` goes.
+    #[must_use]
+    pub fn extend_identities(
+        self,
+        attackers: &'a Frame,
+        forgotten: Vec<u32>,
+        edges: &'a Frame,
+    ) -> Self {
+        let any = !forgotten.is_empty() || edges.rows() > 0;
+        let (members, scope, adds) = (attackers, forgotten, true);
+        self.with(any, Change::ExplainIdentities(Evidence { members, scope, edges, adds }))
     }
 
     /// All that a plan for identities asks for: form, link, merge, unmerge, and the evidence of every
@@ -142,6 +156,7 @@ impl<'a> Commit<'a> {
                 members: identities,
                 scope: touched,
                 edges: forest,
+                adds: false,
             }),
         )
     }

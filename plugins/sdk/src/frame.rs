@@ -1,5 +1,6 @@
 //! Reading and building frames a column at a time.
 
+use crate::reconcile::UNKNOWN;
 use crate::wit::corral::correlator::frames as wit;
 use crate::{Frame, Problem};
 
@@ -13,6 +14,21 @@ impl Frame {
     /// [`Problem::NotFound`] or [`Problem::Invalid`], naming the column; so for the others.
     pub fn u32s(&self, column: &str) -> Result<Vec<u32>, Problem> {
         self.read_u32(column, 0, self.rows())
+    }
+
+    /// Turns references by key into references by row: for each code the first row that has it in a text
+    /// column; [`ABSENT`] for one that is absent, [`UNKNOWN`] for one that is not there.
+    ///
+    /// # Errors
+    /// As [`Frame::u32s`].
+    pub fn rows_of(&self, column: &str, references: &[u32]) -> Result<Vec<u32>, Problem> {
+        let mut rows = self.find(column, references)?;
+        for (row, reference) in rows.iter_mut().zip(references) {
+            if *row == ABSENT && *reference != ABSENT {
+                *row = UNKNOWN;
+            }
+        }
+        Ok(rows)
     }
 
     /// A whole uint64 column.

@@ -3,7 +3,7 @@
 use crate::wit::corral::correlator::kernels as wit;
 use crate::{Frame, Problem};
 
-pub use wit::{Parameter, Value};
+pub use wit::{Kept, Parameter, Value};
 
 /// Labels and the spanning forest that made them.
 #[derive(Debug)]
@@ -20,6 +20,42 @@ pub struct Grouping {
 /// The [`Problem`] that the host names.
 pub fn run(name: &str, inputs: &[&Frame], parameters: &[Parameter]) -> Result<Vec<Frame>, Problem> {
     wit::run_kernel(name, inputs, parameters)
+}
+
+/// How far what the host keeps of a kernel's input goes.
+pub fn kept(name: &str, parameters: &[Parameter]) -> Kept {
+    wit::kept_kernel(name, parameters)
+}
+
+/// What an update changed; rows go by their keys. ARCHITECTURE.md says what the columns mean.
+#[derive(Debug)]
+pub struct Changed {
+    /// `key`, `group`, `anew`.
+    pub moved: Frame,
+    /// `group`, `size`, `anchor`, `rebuilt`.
+    pub groups: Frame,
+    /// `a`, `b`, `reason`, `value`.
+    pub edges: Frame,
+}
+
+/// Brings what the host keeps of a kernel's input up to date, from the version `since`, or anew with every
+/// row; `version` names what it has then.
+///
+/// # Errors
+/// The [`Problem`] that the host names; then nothing is kept any more.
+pub fn update(
+    name: &str,
+    inputs: &[&Frame],
+    gone: &[u32],
+    parameters: &[Parameter],
+    (since, version): (Option<&str>, &str),
+) -> Result<Changed, Problem> {
+    let mut frames =
+        wit::update_kernel(name, inputs, gone, parameters, since, version)?.into_iter();
+    match (frames.next(), frames.next(), frames.next()) {
+        (Some(moved), Some(groups), Some(edges)) => Ok(Changed { moved, groups, edges }),
+        _ => Err(Problem::Unavailable(format!("{name}: three frames were expected"))),
+    }
 }
 
 /// Groups attackers by DECNET's documented rule.

@@ -75,11 +75,34 @@ pub struct Merging {
 /// others into it; its members without a group join. A member is never moved. A merged group comes
 /// back when its members and its winner's share no component any more.
 pub fn reconcile(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
+    let components = Components::of(labels);
+    let (mut plan, touched) = join(&components, group, merged_into);
+    // Who is alone now may have had evidence before, if a merge is undone.
+    let mut parted = vec![false; labels.len()];
+    unmerge(&mut plan, &mut parted, labels, group, merged_into, &winners(merged_into));
+    plan.touched = components
+        .iter()
+        .filter(|&(label, members)| {
+            parted[label as usize] || touched[label as usize] && members.len() > 1
+        })
+        .flat_map(|(_, members)| members.iter().copied())
+        .collect();
+    plan.touched.sort_unstable();
+    plan
+}
+
+/// The same for some of the members: of each component those whose group may not fit, and one of the
+/// others, which speaks for them. Whether a merged group comes back is not looked at, because that takes
+/// all members; nor is anything said of `touched`.
+pub fn reconcile_some(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
+    join(&Components::of(labels), group, merged_into).0
+}
+
+/// Forms, links and merges; and which components that touched, by label.
+fn join(components: &Components, group: &[u32], merged_into: &[u32]) -> (Plan, Vec<bool>) {
     let mut plan = Plan::default();
     let mut winner = winners(merged_into);
-    let snapshot = winner.clone();
-    let components = Components::of(labels);
-    let mut touched = vec![false; labels.len()];
+    let mut touched = vec![false; group.len()];
 
     for (label, members) in components.iter() {
         let mut live: Vec<u32> = members
@@ -109,18 +132,7 @@ pub fn reconcile(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
         let after = plan.form.rows.len() + plan.link.rows.len() + plan.merge.losers.len();
         touched[label as usize] = after > before;
     }
-    // Who is alone now may have had evidence before, if a merge is undone.
-    let mut parted = vec![false; labels.len()];
-    unmerge(&mut plan, &mut parted, labels, group, merged_into, &snapshot);
-    plan.touched = components
-        .iter()
-        .filter(|&(label, members)| {
-            parted[label as usize] || touched[label as usize] && members.len() > 1
-        })
-        .flat_map(|(_, members)| members.iter().copied())
-        .collect();
-    plan.touched.sort_unstable();
-    plan
+    (plan, touched)
 }
 
 impl Plan {

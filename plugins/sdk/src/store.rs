@@ -1,7 +1,7 @@
 //! Reading the database: views of one snapshot, as frames.
 
 use crate::wit::corral::correlator::store as wit;
-use crate::{Problem, Reading, View};
+use crate::{Frame, Problem, Reading, View};
 
 /// The whole view.
 ///
@@ -9,6 +9,14 @@ use crate::{Problem, Reading, View};
 /// [`Problem::Refused`] if the description does not name the view or the operator does not grant it.
 pub fn read(view: View) -> Result<Reading, Problem> {
     wit::read(view, None)
+}
+
+/// All rows of some keys, as a part of the view has them: with the columns that [`read_since`] gives.
+///
+/// # Errors
+/// As [`read`]; [`Problem::Limit`] beyond 20,000 keys.
+pub fn read_keys(view: View, keys: &[u32]) -> Result<Frame, Problem> {
+    wit::read_keys(view, keys)
 }
 
 /// What changed after `revision`, or the whole if the host cannot tell.

@@ -6,7 +6,9 @@ mod generated {
         world: "plugin",
         imports: {
             "corral:correlator/kernels.run-kernel": async | trappable,
+            "corral:correlator/kernels.update-kernel": async | trappable,
             "corral:correlator/store.read": async | trappable,
+            "corral:correlator/store.read-keys": async | trappable,
             default: trappable,
         },
         exports: { default: async },

@@ -181,6 +181,15 @@ impl wit::HostFrame for Guest {
         }
     }
 
+    fn find(
+        &mut self,
+        this: Resource<FrameHandle>,
+        column: String,
+        codes: Vec<u32>,
+    ) -> Answer<Vec<u32>> {
+        Ok(self.table.get(&this)?.frame.find(&column, &codes).map_err(Problem::from))
+    }
+
     fn take(
         &mut self,
         this: Resource<FrameHandle>,

@@ -9,6 +9,7 @@ use wasmtime::StoreLimits;
 use wasmtime::component::ResourceTable;
 
 use super::bindings::Problem;
+use super::kept::Taken;
 use super::kernels::KernelCall;
 use super::load::Description;
 use crate::clock::Clock;
@@ -35,6 +36,7 @@ pub(super) struct Guest {
     pub(super) snapshot: Option<Snapshot>,
     pub(super) texts: Arc<Interner>,
     pub(super) resident: Arc<Resident>,
+    pub(super) kept: Taken,
     pub(super) changes: Option<Vec<Change>>,
     pub(super) clock: Arc<dyn Clock>,
 }

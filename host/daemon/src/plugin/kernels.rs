@@ -7,7 +7,8 @@ use wasmtime::component::Resource;
 
 use super::bindings::{Problem, frames as wit_frames, kernels as wit};
 use super::guest::{FrameHandle, Guest, Mode};
-use crate::pool::{Answer, Call, Checked, PoolError, Took};
+use super::kept::Held;
+use crate::pool::{Answer, Call, Checked, PoolError, Took, Update, Updated};
 
 /// A kernel that a tick ran, and what came of it.
 #[derive(Clone, Debug)]
@@ -100,11 +101,99 @@ impl wit::Host for Guest {
         name: String,
         inputs: Vec<Resource<FrameHandle>>,
         parameters: Vec<wit::Parameter>,
-    ) -> wasmtime::Result<Result<Vec<Resource<FrameHandle>>, Problem>> {
-        let Some(kernel) = find(&name) else {
+    ) -> Answered {
+        let call = match self.kernel_call(&name, &inputs, parameters)? {
+            Ok(call) => call,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let called = (call.kernel.signature().name, call.rows());
+        let started = self.clock.elapsed();
+        let answer = match self.mode {
+            Mode::Change => self.pool.run(call).await,
+            Mode::Prove => self.pool.prove(call).await,
+        };
+        self.used.kernel_time += self.clock.elapsed().saturating_sub(started);
+        self.used.kernel_calls.push(KernelCall::new(called, &answer, self.mode));
+        self.hand_over(&name, answer)
+    }
+
+    fn kept_kernel(
+        &mut self,
+        name: String,
+        parameters: Vec<wit::Parameter>,
+    ) -> wasmtime::Result<wit::Kept> {
+        // Whoever proves looks at everything.
+        let kernel = find(&name).filter(|_| self.mode == Mode::Change && self.kept.is_kept());
+        let Some(kernel) = kernel.filter(|kernel| kernel.keep().is_some()) else {
+            return Ok(wit::Kept::None);
+        };
+        let held = self.kept.of(kernel.signature().name, &in_words(&parameters));
+        Ok(held.map_or(wit::Kept::Nothing, |held| wit::Kept::Version(held.version.clone())))
+    }
+
+    async fn update_kernel(
+        &mut self,
+        name: String,
+        inputs: Vec<Resource<FrameHandle>>,
+        gone: Vec<u32>,
+        parameters: Vec<wit::Parameter>,
+        since: Option<String>,
+        version: String,
+    ) -> Answered {
+        let key = in_words(&parameters);
+        let call = match self.kernel_call(&name, &inputs, parameters)? {
+            Ok(call) => call,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        if version.len() > VERSION_BYTES_MAX {
+            let limit = format!("{name}: a version of more than {VERSION_BYTES_MAX} bytes");
+            return Ok(Err(Problem::Limit(limit)));
+        }
+        let (kernel, rows) = (call.kernel.signature().name, call.rows());
+        let held = self.kept.take(kernel, &key);
+        let state = match (since, held) {
+            (None, _) => call.kernel.keep().filter(|_| self.mode == Mode::Change),
+            (Some(since), Some(held)) if held.version == since => Some(held.state),
+            (Some(since), _) => {
+                let what = format!("{name}: what is kept is not of the version '{since}'");
+                return Ok(Err(Problem::Conflict(what)));
+            }
+        };
+        let Some(state) = state else {
+            return Ok(Err(Problem::Refused(format!("{name}: nothing is kept of it"))));
+        };
+        let started = self.clock.elapsed();
+        let updated = self.pool.update(Update { call, state, gone }).await;
+        self.used.kernel_time += self.clock.elapsed().saturating_sub(started);
+        let answer = updated.map(|Updated { state, answer }| {
+            if !self.kept.put(kernel, &key, Held { state, version }) {
+                tracing::info!(kernel, "its input is larger than pool.kept-bytes-max");
+            }
+            answer
+        });
+        self.used.kernel_calls.push(KernelCall::new((kernel, rows), &answer, self.mode));
+        self.hand_over(&name, answer)
+    }
+}
+
+/// Frames for a guest, or why there are none.
+type Answered = wasmtime::Result<Result<Vec<Resource<FrameHandle>>, Problem>>;
+
+/// How long a plugin's name for what it has brought may be: some revisions in words.
+const VERSION_BYTES_MAX: usize = 1_024;
+
+impl Guest {
+    /// The call that a guest asks for, if it may have it.
+    fn kernel_call(
+        &self,
+        name: &str,
+        inputs: &[Resource<FrameHandle>],
+        parameters: Vec<wit::Parameter>,
+    ) -> wasmtime::Result<Result<Call, Problem>> {
+        let Some(kernel) = find(name) else {
             return Ok(Err(Problem::NotFound(format!("no kernel '{name}'"))));
         };
-        if let Err(problem) = self.granted("kernel", &name, |asked| &asked.kernels) {
+        if let Err(problem) = self.granted("kernel", name, |asked| &asked.kernels) {
             return Ok(Err(problem));
         }
         if self.used.kernel_calls.len() >= self.limits.kernel_calls_max {
@@ -124,24 +213,24 @@ impl wit::Host for Guest {
                 value: value(given.value),
             })
             .collect();
-        let started = self.clock.elapsed();
-        let call = Call { kernel, inputs, parameters, texts: self.texts.clone() };
-        let called = (kernel.signature().name, call.rows());
-        let answer = match self.mode {
-            Mode::Change => self.pool.run(call).await,
-            Mode::Prove => self.pool.prove(call).await,
-        };
-        self.used.kernel_time += self.clock.elapsed().saturating_sub(started);
-        self.used.kernel_calls.push(KernelCall::new(called, &answer, self.mode));
+        Ok(Ok(Call { kernel, inputs, parameters, texts: self.texts.clone() }))
+    }
+
+    fn hand_over(&mut self, name: &str, answer: Result<Answer, PoolError>) -> Answered {
         match answer {
             Ok(Answer { outputs, .. }) => {
                 let handles =
                     outputs.into_iter().map(|frame| self.hold(FrameHandle { frame, view: None }));
                 handles.collect::<wasmtime::Result<Result<Vec<_>, _>>>()
             }
-            Err(error) => Ok(Err(problem(&name, error))),
+            Err(error) => Ok(Err(problem(name, error))),
         }
     }
+}
+
+/// Parameters as a key: equal ones in an equal order are the same.
+fn in_words(parameters: &[wit::Parameter]) -> String {
+    format!("{parameters:?}")
 }
 
 fn problem(name: &str, error: PoolError) -> Problem {

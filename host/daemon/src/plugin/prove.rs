@@ -38,7 +38,7 @@ impl Host {
         let now = self.clock.now();
         let mut called = self.call(plugin, &wake, now, Mode::Prove).await?;
         let groupings = self.groupings(plugin, &mut called).await?;
-        let Called { answer, changes, used, snapshot } = called;
+        let Called { answer, changes, used, snapshot, .. } = called;
         drop(snapshot);
         let name = &plugin.description().name;
         let by = Committer { plugin: name, now, event_bytes_max: self.limits.event_bytes_max };

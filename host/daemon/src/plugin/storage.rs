@@ -12,9 +12,10 @@ use wasmtime::component::Resource;
 use super::bindings::{Problem, store as wit};
 use super::guest::{FrameHandle, Guest, Mode};
 use crate::store::StoreError;
-use crate::store::commit::{Change, Layer};
+use crate::store::changes::KEYS_MAX;
+use crate::store::commit::{Among, Change, Layer};
 use crate::store::revision::View;
-use crate::store::snapshot::Changed;
+use crate::store::snapshot::{Changed, Snapshot};
 
 impl From<wit::View> for View {
     fn from(view: wit::View) -> Self {
@@ -76,6 +77,35 @@ impl wit::Host for Guest {
         Ok(self.hold(rows)?.map(|rows| wit::Reading { revision, whole, rows, removed }))
     }
 
+    async fn read_keys(
+        &mut self,
+        view: wit::View,
+        keys: Vec<u32>,
+    ) -> wasmtime::Result<Result<Resource<FrameHandle>, Problem>> {
+        let view = View::from(view);
+        if let Err(problem) = self.granted("view", view.name(), |asked| &asked.reads) {
+            return Ok(Err(problem));
+        }
+        if keys.len() > KEYS_MAX {
+            return Ok(Err(Problem::Limit(format!("{KEYS_MAX} keys a reading"))));
+        }
+        let read = match self.snapshot().await {
+            Ok(snapshot) => snapshot.rows_of(view, &keys).await,
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(Some(frame)) => {
+                self.used.rows_read += frame.rows();
+                self.hold(FrameHandle { frame, view: None })
+            }
+            Ok(None) => {
+                let what = format!("the view '{}' is not read by its keys", view.name());
+                Ok(Err(Problem::Invalid(what)))
+            }
+            Err(error) => Ok(Err(error.into())),
+        }
+    }
+
     fn commit(&mut self, changes: Vec<wit::Change>) -> wasmtime::Result<Result<(), Problem>> {
         if self.changes.is_some() {
             return Ok(Err(Problem::Refused("commit: this tick has committed already".to_owned())));
@@ -105,12 +135,9 @@ impl wit::Host for Guest {
 impl Guest {
     /// A view's version, and what changed since if that is asked for and known, or the whole.
     async fn reading(&mut self, view: View, since: Option<u64>) -> Result<(u64, Read), StoreError> {
-        let snapshot = match &mut self.snapshot {
-            Some(snapshot) => snapshot,
-            closed => closed.insert(self.store.snapshot(self.resident.clone()).await?),
-        };
         // Whoever proves remembers nothing: nobody has that name.
-        let owner = if self.mode == Mode::Prove { "" } else { &self.name };
+        let owner = if self.mode == Mode::Prove { String::new() } else { self.name.clone() };
+        let snapshot = self.snapshot().await?;
         let revision = snapshot.revision(view).await?;
         let changed = match since {
             Some(since) => snapshot.changed(view, since).await?,
@@ -118,9 +145,18 @@ impl Guest {
         };
         let read = match changed {
             Some(changed) => Read::Changed(changed),
-            None => Read::Whole(snapshot.read(view, owner).await?),
+            None => Read::Whole(snapshot.read(view, &owner).await?),
         };
         Ok((revision, read))
+    }
+}
+
+impl Guest {
+    async fn snapshot(&mut self) -> Result<&mut Snapshot, StoreError> {
+        Ok(match &mut self.snapshot {
+            Some(snapshot) => snapshot,
+            closed => closed.insert(self.store.snapshot(self.resident.clone()).await?),
+        })
     }
 }
 
@@ -261,7 +297,9 @@ impl Checker<'_> {
             exist(edges.uint32(end).map_err(|error| error.to_string())?, &members)?;
         }
         let named = evidence.scope.len() + edges.rows();
-        Ok((Change::Explain { layer, members, scope: evidence.scope, edges }, named))
+        let wit::Evidence { scope, adds, .. } = evidence;
+        let among = if adds { Among::All } else { Among::Scope };
+        Ok((Change::Explain { layer, members, scope, edges, among }, named))
     }
 
     fn upsert(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Host;
 use super::bindings::{Problem, correlator};
 use super::guest::{Guest, Mode, Used};
+use super::kept::Taken;
 use super::load::Plugin;
 use crate::clock::Timestamp;
 use crate::pool::Checked;
@@ -109,6 +110,8 @@ pub(super) struct Called {
     pub(super) used: Used,
     /// The moment that it looked at, if it looked.
     pub(super) snapshot: Option<Snapshot>,
+    /// What it took of what kernels keep.
+    pub(super) kept: Taken,
 }
 
 impl Host {
@@ -126,7 +129,7 @@ impl Host {
         loop {
             attempts += 1;
             let now = self.clock.now();
-            let Called { answer, changes, used, snapshot } =
+            let Called { answer, changes, used, snapshot, kept } =
                 self.call(plugin, &wake, now, Mode::Change).await?;
             answer?;
             // The moment it read is over before it writes.
@@ -136,6 +139,7 @@ impl Host {
             let by = Committer { plugin: &name, now, event_bytes_max: self.limits.event_bytes_max };
             match self.store.commit(&self.texts, &changes, by).await {
                 Ok((committed, touched)) => {
+                    kept.give_back();
                     let took = self.clock.elapsed().saturating_sub(started);
                     let rows_read = used.rows_read;
                     return Ok(Ticked {
@@ -194,10 +198,11 @@ impl Host {
             Ok(Err(error)) => Err(died(error.to_string())),
             Ok(Ok(Err(error))) => Err(died(describe_trap(&error))),
             Ok(Ok(Ok((answer, guest)))) => {
-                let Guest { changes, used, snapshot, .. } = guest;
+                let Guest { changes, used, snapshot, kept, .. } = guest;
                 let problem = |problem| TickError::Problem { plugin: name(), problem };
                 let answer = answer.map_err(|what| problem(text(&what)));
-                Ok(Called { answer, changes: changes.unwrap_or_default(), used, snapshot })
+                let changes = changes.unwrap_or_default();
+                Ok(Called { answer, changes, used, snapshot, kept })
             }
         }
     }

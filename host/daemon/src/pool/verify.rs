@@ -13,11 +13,12 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use corral_kernels::{Frame, Job, KernelError, Pace};
+use corral_kernels::{Frame, Job, Kept, KernelError, Pace};
 use serde::Serialize;
 
-use super::{Answer, Call, PoolError, Took};
+use super::{Answer, Call, PoolError, Took, Update, Updated};
 use crate::clock::Clock;
 use crate::config::VerifyConfig;
 
@@ -121,24 +122,55 @@ impl Verifier {
         let started = self.clock.elapsed();
         let outputs = guarded("kernel", signature.name, || call.kernel.run(&job))??;
         let ran = self.clock.elapsed();
-        let mut took = Took { run: ran.saturating_sub(started), verify: None };
-        let mut checked = Checked { answers: 1, ..Checked::default() };
-        let mut verdict = Ok(Verdict::Right);
-        if check == Check::Due {
-            verdict = judge(call, &job, &outputs);
-            let verify = self.clock.elapsed().saturating_sub(ran);
-            took.verify = Some(verify);
-            checked.milliseconds = verify.as_secs_f64() * 1000.0;
-            checked.verified = u64::from(matches!(verdict, Ok(Verdict::Right)));
-            checked.wrong = u64::from(matches!(verdict, Ok(Verdict::Wrong(_))));
-        }
-        self.with_tally(signature.name, |tally| tally.checked.add(checked));
-        match verdict? {
-            Verdict::Right => Ok(Answer { outputs, took }),
-            Verdict::Wrong(fault) => {
-                let (kernel, rows) = (signature.name, call.rows());
+        let verdict = (check == Check::Due).then(|| judge(call, &job, &outputs));
+        let took = self.conclude(call, (started, ran), verdict)?;
+        Ok(Answer { outputs, took })
+    }
+
+    /// Brings what is kept up to date. Where that is the first of it, it is an answer to inputs that are at
+    /// hand, and judged as one if that is due; later ones tell only what changed.
+    pub(super) fn update(
+        &self,
+        update: Update,
+        check: Check,
+        pace: &Pace<'_>,
+    ) -> Result<Updated, PoolError> {
+        let Update { call, mut state, gone } = update;
+        let signature = call.kernel.signature();
+        let job = Job::new(signature, &call.inputs, &call.parameters, &call.texts, pace)?;
+        let is_first = state.rows() == 0;
+        let started = self.clock.elapsed();
+        let outputs = guarded("kernel", signature.name, || state.update(&job, &gone))??;
+        let ran = self.clock.elapsed();
+        let is_due = check == Check::Due && is_first;
+        let verdict = is_due.then(|| judge_whole(&call, &job, &*state));
+        let took = self.conclude(&call, (started, ran), verdict)?;
+        Ok(Updated { state, answer: Answer { outputs, took } })
+    }
+
+    /// Enters an answer, and the verdict on it if there is one, into the books.
+    fn conclude(
+        &self,
+        call: &Call,
+        (started, ran): (Duration, Duration),
+        verdict: Option<Result<Verdict, PoolError>>,
+    ) -> Result<Took, PoolError> {
+        let name = call.kernel.signature().name;
+        let verify = verdict.as_ref().map(|_| self.clock.elapsed().saturating_sub(ran));
+        let took = Took { run: ran.saturating_sub(started), verify };
+        let checked = Checked {
+            answers: 1,
+            verified: u64::from(matches!(verdict, Some(Ok(Verdict::Right)))),
+            wrong: u64::from(matches!(verdict, Some(Ok(Verdict::Wrong(_))))),
+            milliseconds: verify.unwrap_or_default().as_secs_f64() * 1000.0,
+        };
+        self.with_tally(name, |tally| tally.checked.add(checked));
+        match verdict.transpose()? {
+            None | Some(Verdict::Right) => Ok(took),
+            Some(Verdict::Wrong(fault)) => {
+                let (kernel, rows) = (name, call.rows());
                 tracing::error!(kernel, rows, fault, "a kernel's answer is wrong and was withheld");
-                Err(PoolError::Wrong { name: signature.name, fault, took })
+                Err(PoolError::Wrong { name, fault, took })
             }
         }
     }
@@ -169,6 +201,16 @@ fn judge(call: &Call, job: &Job<'_>, outputs: &[Frame]) -> Result<Verdict, PoolE
         }
         Err(KernelError::Cancelled) => Err(KernelError::Cancelled.into()),
     }
+}
+
+/// Judges what is kept, which is all of the call's rows.
+fn judge_whole(call: &Call, job: &Job<'_>, state: &dyn Kept) -> Result<Verdict, PoolError> {
+    let name = call.kernel.signature().name;
+    let whole = guarded("the check of kernel", name, || {
+        let keys = job.inputs.first().map_or(Ok(&[][..]), |input| input.text("key"))?;
+        state.whole(keys, job.texts, job.pace)
+    });
+    judge(call, job, &whole??)
 }
 
 /// Does a kernel's work; a panic in it is this call's error.

@@ -25,6 +25,15 @@ mod state;
 
 pub use attribution::SUSPICION_MIN;
 
+/// Which edges of an explanation count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// Those with both ends in the scope, which is whole groups.
+    Scope,
+    /// All.
+    All,
+}
+
 /// Which grouping a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
@@ -99,6 +108,8 @@ pub enum Change {
         scope: Vec<u32>,
         /// Columns `a`, `b`, `reason`, `value`, perhaps `bits`.
         edges: Frame,
+        /// Which of them count.
+        among: Among,
     },
     /// States of (identity, primitive).
     PutAttribution {
@@ -276,9 +287,11 @@ async fn apply(
             effects.committed.refreshed += rows.len();
             Ok(())
         }
-        Change::Explain { layer, members, scope, edges } => {
+        Change::Explain { layer, members, scope, edges, among } => {
+            let (layer, among) = (*layer, *among);
+            let explanation = evidence::Explanation { layer, members, scope, edges, among };
             effects.committed.explained +=
-                evidence::replace(connection, texts, *layer, members, scope, edges, by.now).await?;
+                evidence::replace(connection, texts, explanation, by.now).await?;
             Ok(())
         }
         Change::PutAttribution { rows } => {

@@ -113,6 +113,25 @@ impl Snapshot {
         Ok(Some(Changed { rows, removed: removed.map_err(not_as_scanned)? }))
     }
 
+    /// All rows of some keys, by their codes, as a part of the view has them; `None` if the view is not read
+    /// by keys.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rows_of(&mut self, view: View, keys: &[u32]) -> Result<Option<Frame>, StoreError> {
+        let shape = shape(view);
+        let Some(some) = shape.some else { return Ok(None) };
+        let texts = self.resident.texts().texts(keys);
+        let list = serde_json::to_string(&texts.iter().map(|text| &**text).collect::<Vec<_>>());
+        let rows = self.scan(some, shape, &[&list.unwrap_or_default()]).await?;
+        if !shape.is_child {
+            return seen(&rows, shape.unseen).map(Some);
+        }
+        let parents = self.parents().await?;
+        let keys: Codes = keys.iter().copied().collect();
+        self.arrange(&rows, shape, Some(&parents), Some(&keys)).map(Some)
+    }
+
     /// The whole view, with the columns that only its order needs: from memory, or from there and what
     /// changed since, or from the database.
     async fn current(&mut self, view: View, shape: &Shape) -> Result<Frame, StoreError> {

@@ -39,7 +39,13 @@ fn spin(job: &Job<'_>) -> Result<(), KernelError> {
 
 /// A pool of one thread on which `call(1)` is large and `call(0)` is not, and all is checked.
 fn checking() -> Pool {
-    let config = PoolConfig { threads: 1, inline_rows: 0, large_rows: 1, large_kernels_max: 1 };
+    let config = PoolConfig {
+        threads: 1,
+        inline_rows: 0,
+        large_rows: 1,
+        large_kernels_max: 1,
+        ..PoolConfig::default()
+    };
     Pool::start(&config, &VerifyConfig { rows_max: 0, sample: 1 }, clock()).unwrap()
 }
 

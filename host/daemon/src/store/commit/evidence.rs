@@ -13,7 +13,7 @@ use corral_kernels::{Frame, Interner};
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::{CommitError, Layer, ROWS_PER_STATEMENT, column, whole_column, write_rows};
+use super::{Among, CommitError, Layer, ROWS_PER_STATEMENT, column, whole_column, write_rows};
 use crate::clock::Timestamp;
 
 impl Layer {
@@ -32,31 +32,24 @@ impl Layer {
     }
 }
 
-/// Replaces the edges of the members in `scope` by those of `edges` that lie inside it; gives the
-/// number of edges written.
+/// An explanation: the members whose old edges go, and the edges that come.
+pub(super) struct Explanation<'a> {
+    pub(super) layer: Layer,
+    pub(super) members: &'a Frame,
+    pub(super) scope: &'a [u32],
+    pub(super) edges: &'a Frame,
+    pub(super) among: Among,
+}
+
+/// Replaces the edges of the members in the scope; gives the number of edges written.
 pub(super) async fn replace(
     connection: &mut SqliteConnection,
     texts: &Interner,
-    layer: Layer,
-    members: &Frame,
-    scope: &[u32],
-    edges: &Frame,
+    explanation: Explanation<'_>,
     now: Timestamp,
 ) -> Result<usize, CommitError> {
-    let mut inside = vec![false; members.rows()];
-    for &row in scope {
-        if let Some(inside) = inside.get_mut(row as usize) {
-            *inside = true;
-        }
-    }
-    let (a, b) = (edges.uint32("a")?, edges.uint32("b")?);
-    let is_inside = |row: u32| inside.get(row as usize).copied().unwrap_or(false);
-    let kept: Vec<u32> = (0..)
-        .zip(a.iter().zip(b))
-        .filter(|(_, (a, b))| is_inside(**a) && is_inside(**b))
-        .map(|(at, _)| at)
-        .collect();
-    let edges = edges.take(&kept)?;
+    let Explanation { layer, members, scope, .. } = explanation;
+    let edges = counting(&explanation)?;
     let ends =
         |name: &str| Ok::<_, CommitError>(column(texts, members, "uuid", edges.uint32(name)?)?);
     let bits = edges.float64("bits").ok();
@@ -80,6 +73,28 @@ pub(super) async fn replace(
         write_rows(connection, INSERT, &row, &committed_at.to_string()).await?;
     }
     Ok(rows.len())
+}
+
+/// The edges that count.
+fn counting(explanation: &Explanation<'_>) -> Result<Frame, CommitError> {
+    let Explanation { members, scope, edges, among, .. } = *explanation;
+    if among == Among::All {
+        return Ok(edges.clone());
+    }
+    let mut inside = vec![false; members.rows()];
+    for &row in scope {
+        if let Some(inside) = inside.get_mut(row as usize) {
+            *inside = true;
+        }
+    }
+    let (a, b) = (edges.uint32("a")?, edges.uint32("b")?);
+    let is_inside = |row: u32| inside.get(row as usize).copied().unwrap_or(false);
+    let kept: Vec<u32> = (0..)
+        .zip(a.iter().zip(b))
+        .filter(|(_, (a, b))| is_inside(**a) && is_inside(**b))
+        .map(|(at, _)| at)
+        .collect();
+    Ok(edges.take(&kept)?)
 }
 
 /// An old edge between a member of the scope and one outside.
