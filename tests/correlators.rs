@@ -8,6 +8,7 @@ use crate::scene::{Scene, guests};
 
 mod attribution;
 mod campaigns;
+mod changes;
 mod clusterer;
 mod reuse;
 

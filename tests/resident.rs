@@ -15,7 +15,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use world::{ATTACKERS, Chance, World};
 
-mod world;
+pub(crate) mod world;
 
 /// The views that a transaction of ours changes, and whose keys it logs.
 const LOGGED: [(View, &str); 10] = [

@@ -1,18 +1,26 @@
 //! The clusterer: which attackers are one identity.
 //!
 //! This file is glue: it reads three views, lets a kernel group the attackers, and hands columns to
-//! [`logic`], which decides. Model `parity` is DECNET's documented rule: equal JA3, or equal HASSH, or
-//! a shared payload or endpoint that the fingerprints do not contradict.
+//! [`logic`], which decides. Where the host still has what the last tick brought to the kernel, only what
+//! changed since is looked at: see [`changes`]. Model `parity` is DECNET's documented rule: equal JA3, or
+//! equal HASSH, or a shared payload or endpoint that the fingerprints do not contradict.
 
+mod changes;
 mod logic;
 
-use corral_sdk::reconcile::{reconcile, rows_of};
+use corral_sdk::reconcile::{NONE, reconcile};
 use corral_sdk::{
-    Commit, Context, Correlator, Description, FrameBuilder, Problem, View, codes, export, kernels,
-    store,
+    Commit, Context, Correlator, Description, Frame, FrameBuilder, Problem, Reading, View, codes,
+    export, kernels, store,
 };
 
-use logic::{Kinds, project};
+use changes::Version;
+use changes::logic::fingerprint;
+use kernels::Kept;
+use logic::{Kinds, Known, project};
+
+/// The kernel that groups.
+const KERNEL: &str = "identity-components";
 
 struct Clusterer;
 
@@ -29,7 +37,7 @@ impl Correlator for Clusterer {
                 "refresh-identities",
                 "explain-identities",
             ])
-            .kernels(&["identity-components"])
+            .kernels(&[KERNEL])
             .setting("model", "parity", "the rule that joins attackers: parity")
     }
 
@@ -46,20 +54,95 @@ impl Correlator for Clusterer {
 export!(Clusterer);
 
 fn parity() -> Result<(), Problem> {
-    let attackers = store::read(View::Attackers)?.rows;
-    let features = store::read(View::Features)?.rows;
-    let identities = store::read(View::Identities)?.rows;
+    let groups = Groups::read()?;
+    let kept = kernels::kept(KERNEL, &[]);
+    if let Kept::Version(version) = &kept
+        && let Some(changes) = changes::since(version, &groups)?
+    {
+        if changes.commit(&groups)? {
+            return Ok(());
+        }
+        // The kernel has them now, but all attackers have to be looked at.
+        return whole(&groups, &Kept::None);
+    }
+    whole(&groups, &kept)
+}
 
-    let [ja3, hassh, sha256, md5, endpoint] =
-        codes(["ja3", "hassh", "payload-sha256", "payload-md5", "download-host"])?;
+/// The attackers, the identities that they have, and how these are merged.
+struct Groups {
+    attackers: Reading,
+    identities: Frame,
+    /// Of each identity, the row of the one it was merged into.
+    merged_into: Vec<u32>,
+    /// What tells these merges from others.
+    merges: u64,
+}
+
+impl Groups {
+    fn read() -> Result<Self, Problem> {
+        let attackers = store::read(View::Attackers)?;
+        let identities = store::read(View::Identities)?.rows;
+        let mut merged_into = identities.u32s("merged_into")?;
+        // Few identities are merged, mostly.
+        let losers: Vec<u32> = (0..)
+            .zip(&merged_into)
+            .filter(|(_, into)| **into != NONE)
+            .map(|(row, _)| row)
+            .collect();
+        let winners: Vec<u32> = losers.iter().map(|row| merged_into[*row as usize]).collect();
+        let merges = fingerprint(&identities.take(&losers)?.u32s("uuid")?, &winners);
+        for (loser, winner) in losers.into_iter().zip(identities.rows_of("uuid", &winners)?) {
+            merged_into[loser as usize] = winner;
+        }
+        Ok(Self { attackers, identities, merged_into, merges })
+    }
+
+    /// Identities whose derived columns are to be brought up to date.
+    fn stale(&self) -> Result<Vec<u32>, Problem> {
+        let stale = self.identities.u32s("stale")?;
+        Ok((0..).zip(stale).filter(|(_, stale)| *stale != 0).map(|(row, _)| row).collect())
+    }
+}
+
+/// Looks at all attackers, and leaves the kernel with them where the host would keep that.
+fn whole(groups: &Groups, kept: &Kept) -> Result<(), Problem> {
+    let attackers = &groups.attackers.rows;
+    let features = store::read(View::Features)?;
     let known = project(
         attackers.rows() as usize,
-        &features.u32s("row")?,
-        &features.u32s("kind")?,
-        &features.u32s("value")?,
-        &Kinds { ja3, hassh, payloads: [sha256, md5], endpoint },
+        &features.rows.u32s("row")?,
+        &features.rows.u32s("kind")?,
+        &features.rows.u32s("value")?,
+        &kinds()?,
     );
-    let fingerprints = FrameBuilder::new(known.ja3.len())
+    let [fingerprints, payloads, endpoints] = inputs(&known, &attackers.u32s("uuid")?)?;
+    let grouping = kernels::identity_components(&fingerprints, &payloads, &endpoints)?;
+    if !matches!(kept, Kept::None) {
+        let version = Version::of(groups, features.revision).to_string();
+        let inputs = [&fingerprints, &payloads, &endpoints];
+        kernels::update(KERNEL, &inputs, &[], &[], (None, &version))?;
+    }
+    let plan = reconcile(
+        &grouping.labels.u32s("label")?,
+        &groups.identities.rows_of("uuid", &attackers.u32s("identity")?)?,
+        &groups.merged_into,
+    );
+    Commit::new()
+        .regroup_identities(attackers, &groups.identities, plan, &grouping.forest)
+        .refresh_identities(&groups.identities, groups.stale()?)
+        .send()
+}
+
+fn kinds() -> Result<Kinds, Problem> {
+    let [ja3, hassh, sha256, md5, endpoint] =
+        codes(["ja3", "hassh", "payload-sha256", "payload-md5", "download-host"])?;
+    Ok(Kinds { ja3, hassh, payloads: [sha256, md5], endpoint })
+}
+
+/// The kernel's inputs, with the attackers' uuids as keys.
+fn inputs(known: &Known, uuids: &[u32]) -> Result<[Frame; 3], Problem> {
+    let fingerprints = FrameBuilder::new(uuids.len())
+        .texts("key", uuids)
         .texts("ja3", &known.ja3)
         .texts("hassh", &known.hassh)
         .finish()?;
@@ -69,23 +152,5 @@ fn parity() -> Result<(), Problem> {
             .texts("token", &tokens.token)
             .finish()
     };
-    let grouping = kernels::identity_components(
-        &fingerprints,
-        &child(&known.payloads)?,
-        &child(&known.endpoints)?,
-    )?;
-
-    let uuids = identities.u32s("uuid")?;
-    let plan = reconcile(
-        &grouping.labels.u32s("label")?,
-        &rows_of(&attackers.u32s("identity")?, &uuids),
-        &rows_of(&identities.u32s("merged_into")?, &uuids),
-    );
-    let stale = identities.u32s("stale")?;
-    let stale = (0..).zip(&stale).filter(|(_, stale)| **stale != 0).map(|(row, _)| row).collect();
-
-    Commit::new()
-        .regroup_identities(&attackers, &identities, plan, &grouping.forest)
-        .refresh_identities(&identities, stale)
-        .send()
+    Ok([fingerprints, child(&known.payloads)?, child(&known.endpoints)?])
 }

@@ -1,0 +1,82 @@
+//! Which of the attackers and edges count where only changes are looked at: pure functions.
+
+use std::collections::{HashMap, HashSet};
+
+/// The values of two lists, each once, in the order in which they come.
+pub(crate) fn union(mut one: Vec<u32>, other: Vec<u32>) -> Vec<u32> {
+    let mut seen = HashSet::with_capacity(one.len() + other.len());
+    one.extend(other);
+    one.retain(|value| seen.insert(*value));
+    one
+}
+
+/// For each group the index of its first equal.
+pub(crate) fn sharing(groups: &[u32]) -> Vec<u32> {
+    let mut first = HashMap::new();
+    (0..).zip(groups).map(|(at, group)| *first.entry(*group).or_insert(at)).collect()
+}
+
+/// What edges lead from and to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Node {
+    Attacker(u32),
+    Identity(u32),
+}
+
+/// Which edges lead to somewhere else than those before them do.
+pub(crate) fn joining(a: &[Node], b: &[Node]) -> Vec<u32> {
+    let mut next: HashMap<Node, Node> = HashMap::new();
+    let end = |next: &HashMap<Node, Node>, node: Node| {
+        std::iter::successors(Some(node), |at| next.get(at).copied()).last().unwrap_or(node)
+    };
+    let mut joining = Vec::new();
+    for (edge, (&a, &b)) in (0..).zip(a.iter().zip(b)) {
+        let (a, b) = (end(&next, a), end(&next, b));
+        if a != b {
+            next.insert(a, b);
+            joining.push(edge);
+        }
+    }
+    joining
+}
+
+/// A number that tells sets of merges apart, whatever their order: who was merged into whom.
+pub(crate) fn fingerprint(losers: &[u32], winners: &[u32]) -> u64 {
+    let mix = |(loser, winner): (&u32, &u32)| {
+        let pair = u64::from(*loser) << 32 | u64::from(*winner);
+        let mixed = (pair ^ pair >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb)
+    };
+    losers.iter().zip(winners).map(mix).fold(0, u64::wrapping_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_union_has_each_value_once_and_a_label_is_the_first_of_its_group() {
+        assert_eq!(union(vec![3, 1, 3], vec![2, 1]), [3, 1, 2]);
+        assert_eq!(sharing(&[7, 5, 7, 5, 9]), [0, 1, 0, 1, 4]);
+    }
+
+    #[test]
+    fn an_edge_that_leads_nowhere_new_is_left_out() {
+        let (one, two) = (Node::Attacker(0), Node::Attacker(1));
+        let (own, other) = (Node::Identity(0), Node::Identity(1));
+        assert_eq!(joining(&[own, one, one, two], &[own, own, own, one]), [1, 3]);
+        // By way of another identity back to the first.
+        assert_eq!(joining(&[own, other, two], &[other, own, two]), [0]);
+    }
+
+    #[test]
+    fn a_fingerprint_tells_merges_apart_and_not_their_order() {
+        let merges: [(&[u32], &[u32]); 5] =
+            [(&[], &[]), (&[1], &[0]), (&[2], &[0]), (&[0], &[1]), (&[1, 2], &[0, 0])];
+        let mut prints: Vec<u64> = merges.map(|(one, two)| fingerprint(one, two)).to_vec();
+        prints.sort_unstable();
+        prints.dedup();
+        assert_eq!(prints.len(), merges.len());
+        assert_eq!(fingerprint(&[1, 2], &[0, 3]), fingerprint(&[2, 1], &[3, 0]));
+    }
+}
