@@ -1,4 +1,4 @@
-//! `cargo xtask bench [NAME…]`: how fast, as ratios to a baseline measured in the same run.
+//! `cargo xtask bench [NAME…] [-- OPTION…]`: how fast, as ratios to a baseline measured in the same run.
 //!
 //! Each figure is a median over several rounds in which baseline and subject take turns, so that a
 //! machine whose speed drifts slows both.
@@ -19,62 +19,70 @@ mod kernels;
 mod tick;
 
 /// How a benchmark is run.
-type Bench = fn() -> Result<()>;
+enum Bench {
+    Plain(fn() -> Result<()>),
+    /// It takes the words after `--`.
+    WithOptions(fn(&[String]) -> Result<()>),
+}
+
+use Bench::{Plain, WithOptions};
 
 const BENCHES: &[(&str, &str, Bench)] = &[
     (
         "decode",
         "Cowrie lines decoded, beside Python's json.loads on the same lines",
-        ingest::decode,
+        Plain(ingest::decode),
     ),
-    ("sensors", "real logs of other sensors decoded, by bytes, beside Cowrie's", ingest::sensors),
-    ("ingest", "Cowrie logs into SQLite, beside json.loads alone", ingest::end_to_end),
+    (
+        "sensors",
+        "real logs of other sensors decoded, by bytes, beside Cowrie's",
+        Plain(ingest::sensors),
+    ),
+    ("ingest", "Cowrie logs into SQLite, beside json.loads alone", Plain(ingest::end_to_end)),
     (
         "memory",
         "resident memory of a 1 GB ingest, beside a 10 MB one (writes 1 GB to the temp folder)",
-        ingest::memory,
+        Plain(ingest::memory),
     ),
-    ("kernels", "each kernel by size, beside one random gather or by row", all_kernels),
+    (
+        "kernels",
+        "each kernel by shape and size, beside oracles, graph libraries and the machine's limits",
+        WithOptions(kernels::kernels),
+    ),
     (
         "tick",
         "the clusterer's first tick over 1,000 attackers, beside the same work called natively",
-        tick::first,
+        Plain(tick::first),
     ),
     (
         "correlators",
         "each correlator's ticks beside its kernel: the first over 1,000 attackers, and one with nothing new",
-        correlators::correlators,
+        Plain(correlators::correlators),
     ),
     (
         "fairness",
         "small kernels beside a long one on the same pool, against the pool alone",
-        fairness::fairness,
+        Plain(fairness::fairness),
     ),
 ];
 
-fn all_kernels() -> Result<()> {
-    println!("  identity-components");
-    kernels::identity()?;
-    println!("  campaign-components");
-    campaign::components()?;
-    println!("  attribution-states");
-    kernels::attribution()?;
-    println!("  credential-reuse");
-    kernels::reuse()
-}
-
 fn main() -> Result<()> {
-    let names: Vec<String> =
-        std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
+    // Cargo says `--bench` to every benchmark that it starts.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let mut parts = words.splitn(2, |word| word == "--");
+    let (names, options) = (parts.next().unwrap_or(&[]), parts.next().unwrap_or(&[]));
     let known = |name: &str| BENCHES.iter().any(|(bench, ..)| *bench == name);
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
         let all: Vec<&str> = BENCHES.iter().map(|(name, ..)| *name).collect();
         bail!("no benchmark '{unknown}' (there are: {})", all.join(", "));
     }
-    for (name, about, bench) in BENCHES {
-        if names.is_empty() || names.iter().any(|asked| asked == name) {
-            println!("{name}: {about}");
-            bench()?;
+    let asked = |name: &str| names.is_empty() || names.iter().any(|asked| asked == name);
+    for (name, about, bench) in BENCHES.iter().filter(|(name, ..)| asked(name)) {
+        println!("{name}: {about}");
+        match bench {
+            WithOptions(run) => run(options)?,
+            Plain(run) if options.is_empty() => run()?,
+            Plain(_) => bail!("{name} takes no options"),
         }
     }
     Ok(())

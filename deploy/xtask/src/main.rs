@@ -15,6 +15,7 @@ mod bench;
 mod build;
 mod demo;
 mod golden;
+mod instructions;
 mod licences;
 mod needs;
 mod plugins;
@@ -41,10 +42,11 @@ Usage: cargo xtask COMMAND
   demo [--keep [DIR]]         generate, ingest, run, report: the whole way on made-up logs
   test [--nightly] [FILTER]   every check there is; FILTER is a stage's name or part of a test's
   golden DIR [--only NAME,…]  replay recorded cases against the kernels
-  bench [NAME…]               benchmarks, all or the named ones
+  bench [NAME…] [-- OPTION…]  benchmarks, all or the named ones; options are the benchmark's
+  bench instructions [--renew]  count the kernels' instructions, and renew the table of them
   help                        this text
 
-Stages of test: format components clippy licences tests plugins golden doctests docs.
+Stages of test: format components clippy licences tests plugins golden instructions doctests docs.
 --nightly also runs the tests that are ignored for their length, and more random cases.
 Builds go to CARGO_TARGET_DIR, or to target/ in the tree.
 ";

@@ -33,6 +33,9 @@ pub(crate) const CLIPPY: Need = Need {
     debian: &[],
 };
 
+pub(crate) const VALGRIND: Need =
+    Need { remedy: "valgrind", probe: &["valgrind", "--version"], debian: &["valgrind"] };
+
 impl Need {
     /// Whether the program is there, after installing it where that is allowed.
     pub(crate) fn is_met(&self) -> bool {

@@ -10,7 +10,10 @@ use cargo_metadata::TargetKind;
 use crate::tally::{self, Tally};
 use crate::test::{Depth, Options, Outcome};
 use crate::tree::{self, Tree};
-use crate::{golden, licences as licence_gate, plugins as components_of, reasons, shell};
+use crate::{
+    golden, instructions as instructions_of, licences as licence_gate, plugins as components_of,
+    reasons, shell,
+};
 
 /// Random cases of a property in a nightly run; in others the library's own default.
 const NIGHTLY_CASES: &str = "4096";
@@ -87,6 +90,11 @@ pub(crate) fn golden(tree: &Tree, _: &Options) -> Result<Outcome> {
     }
     let mut runner = golden::runner(tree, &tree.root().join(GOLDEN_CASES))?;
     counted(&mut runner, tally::named)
+}
+
+/// What the kernels cost, counted.
+pub(crate) fn instructions(tree: &Tree, _: &Options) -> Result<Outcome> {
+    instructions_of::check(tree)
 }
 
 /// The examples in the documentation.

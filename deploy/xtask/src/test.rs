@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::needs::{CLIPPY, Need, RUSTFMT};
-use crate::stages;
+use crate::needs::{CLIPPY, Need, RUSTFMT, VALGRIND};
 use crate::tally::Tally;
 use crate::tree::Tree;
-use crate::usage;
+use crate::{instructions, stages, usage};
 
 /// What to run.
 #[derive(Debug, Default, PartialEq)]
@@ -119,6 +118,12 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests", kind: Kind::Tests, needs: &[], run: stages::tests },
     Stage { name: "plugins", kind: Kind::Tests, needs: &[], run: stages::plugins },
     Stage { name: "golden", kind: Kind::Code, needs: &[], run: stages::golden },
+    Stage {
+        name: instructions::NAME,
+        kind: Kind::Code,
+        needs: &[VALGRIND],
+        run: stages::instructions,
+    },
     Stage { name: "doctests", kind: Kind::Tests, needs: &[], run: stages::doctests },
     Stage { name: "docs", kind: Kind::Code, needs: &[], run: stages::docs },
 ];

@@ -93,6 +93,11 @@ pub(crate) fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// The compiler that cargo uses.
+pub(crate) fn rustc() -> Command {
+    Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+}
+
 /// What cargo knows of a workspace.
 pub(crate) fn metadata(workspace: &Path, options: &[&str]) -> Result<Metadata> {
     MetadataCommand::new()

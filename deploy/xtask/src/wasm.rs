@@ -10,7 +10,6 @@
 //! 3. elsewhere rustup adds the target;
 //! 4. otherwise the error names both remedies.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -83,7 +82,7 @@ impl Toolchain {
 
 /// 1. The path is printed even where nothing lies there, so what counts is the library in it.
 fn installed() -> Option<Toolchain> {
-    let mut ask = rustc();
+    let mut ask = tree::rustc();
     let path = shell::read(ask.args(["--print", "target-libdir", "--target", TARGET])).ok()?;
     let mut files = std::fs::read_dir(path.trim()).ok()?.flatten();
     files
@@ -106,18 +105,14 @@ fn from_source() -> Option<Toolchain> {
 
 /// The linker that comes with either toolchain, or one on the path.
 fn linker(system: &Path) -> Option<PathBuf> {
-    let host = shell::read(rustc().arg("-vV")).ok()?;
+    let host = shell::read(tree::rustc().arg("-vV")).ok()?;
     let host = host.lines().find_map(|line| line.strip_prefix("host: "))?.to_owned();
-    let sysroots = [sysroot(&mut rustc()), Some(system.to_path_buf())];
+    let sysroots = [sysroot(&mut tree::rustc()), Some(system.to_path_buf())];
     let bundled = sysroots.into_iter().flatten();
     let mut bundled = bundled.map(|root| root.join("lib/rustlib").join(&host).join("bin/rust-lld"));
     bundled.find(|path| path.exists()).or_else(|| {
         shell::works(Command::new("wasm-ld").arg("--version")).then(|| "wasm-ld".into())
     })
-}
-
-fn rustc() -> Command {
-    Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
 fn sysroot(rustc: &mut Command) -> Option<PathBuf> {
