@@ -65,13 +65,13 @@ def load(connection, inputs):
         FROM (SELECT row_number() OVER () - 1 AS number, * FROM {read("attackers")}) AS attackers
         LEFT JOIN {read("payloads")} AS payloads ON payloads.row = number
         LEFT JOIN {read("endpoints")} AS endpoints ON endpoints.row = number"""
-    )
+    ).fetchall()
 
 
 def pairs(connection):
     """The pairs that each rule finds."""
     count = "SELECT sum(n * (n - 1) // 2) FROM (SELECT count(*)::HUGEINT AS n FROM attackers WHERE {0} IS NOT NULL GROUP BY {0})"
-    return {name: int(connection.execute(count.format(name)).fetchone()[0]) for name in COLUMNS}
+    return {name: int(connection.execute(count.format(name)).fetchall()[0][0]) for name in COLUMNS}
 
 
 def splink(connection):
@@ -90,7 +90,7 @@ def splink(connection):
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(edges)
     clustered = time.monotonic()
     count = f"SELECT count(DISTINCT cluster_id) FROM {clusters.physical_name}"
-    return linked - started, clustered - linked, connection.execute(count).fetchone()[0]
+    return linked - started, clustered - linked, connection.execute(count).fetchall()[0][0]
 
 
 def peak():

@@ -4,7 +4,7 @@
 //! makes up, so that the count is the same on every machine of one architecture, as long as the same
 //! compiler made the code. Where the compiler or the architecture is not the table's, nothing is
 //! compared. What remains is the keyed hashing of texts, whose keys are drawn anew in each process: it
-//! moves a count by less than a hundredth, far below [`SLACK`].
+//! moves a count by less than two hundredths, well below [`SLACK`].
 //!
 //! This finds work that was added; what waits for memory instead takes `cargo xtask bench kernels`.
 
@@ -31,8 +31,8 @@ const TABLE: &str = "tests/data/instructions.toml";
 /// How to accept what was counted.
 const RENEW: &str = "cargo xtask bench instructions --renew";
 
-/// How far a count may be from the table's: a hundredth would be too little for an unlucky choice of
-/// hashing keys, a tenth would hide a pass over the data.
+/// How far a count may be from the table's: less would not allow for an unlucky choice of hashing keys,
+/// more would hide a pass over the data.
 const SLACK: f64 = 0.05;
 
 /// The stage of `cargo xtask test`.
