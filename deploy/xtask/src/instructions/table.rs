@@ -132,7 +132,7 @@ impl fmt::Display for Verdict {
 /// How much larger a count is, as a share of what it was.
 #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
 fn change(was: u64, is: u64) -> f64 {
-    is as f64 / was.max(1) as f64 - 1.0
+    (is as f64 - was as f64) / was.max(1) as f64
 }
 
 #[cfg(test)]
