@@ -40,7 +40,7 @@ use self::options::{Mode, Options};
 pub(crate) use self::chance::Chance;
 
 /// Makes the inputs of one shape, of so many rows.
-type Population = fn(u32, &Interner) -> Result<Vec<Frame>>;
+pub(crate) type Population = fn(u32, &Interner) -> Result<Vec<Frame>>;
 
 /// A kernel and what it is measured on.
 struct Subject {

@@ -37,7 +37,8 @@ pub(super) struct Measured {
     pub(super) rows: u32,
     /// One for each of [`THREADS`].
     pub(super) runs: Vec<Run>,
-    pub(super) verify: f64,
+    /// None if it was ended for taking too long.
+    pub(super) verify: Option<f64>,
     pub(super) traffic: Traffic,
     pub(super) output_bytes: u64,
     pub(super) rivals: Vec<Rival>,
@@ -122,10 +123,7 @@ impl Bench {
     ) -> Result<Measured> {
         self.memory.prepare(case.rows);
         let (mut lanes, outputs) = self.first_runs(case, inputs, texts)?;
-        let verify = with_job(case, inputs, texts, |job| {
-            let (took, verified) = timed(|| case.kernel.verify(job, &outputs));
-            verified.map(|()| milliseconds(took))
-        })?;
+        let verify = verify(case, inputs, texts, &outputs)?;
         let mut rivals = Rivals::of(case.name(), inputs, &outputs)?;
         if let Some(oracle) = oracle::answer(case, inputs, &outputs, texts)? {
             rivals.add(oracle);
@@ -219,6 +217,20 @@ fn run(
     with_job(case, inputs, texts, |job| {
         let (took, outputs) = pool.install(|| timed(|| case.kernel.run(job)));
         outputs.map(|outputs| (milliseconds(took), outputs))
+    })
+}
+
+/// The milliseconds that verification takes, unless it takes too long.
+fn verify(
+    case: &Case,
+    inputs: &[Frame],
+    texts: &Interner,
+    outputs: &[Frame],
+) -> Result<Option<f64>, KernelError> {
+    with_job(case, inputs, texts, |job| match timed(|| case.kernel.verify(job, outputs)) {
+        (took, Ok(())) => Ok(Some(milliseconds(took))),
+        (_, Err(KernelError::Cancelled)) => Ok(None),
+        (_, Err(fault)) => Err(fault),
     })
 }
 

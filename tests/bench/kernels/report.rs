@@ -42,11 +42,11 @@ fn figures(measured: &Measured) -> String {
     let rivals = measured.rivals.iter().map(|rival| format!("{} {:.2}", rival.name, rival.time));
     let Some(last) = measured.runs.last() else { return times };
     format!(
-        "{times}{:>8.1}{:>8.0}%{:>15}{:>11.3}   {}",
+        "{times}{:>8.1}{:>8.0}%{:>15}{:>11}   {}",
         nanoseconds(measured, last),
         last.bound / last.time * 1e2,
         format!("{:.1} ({:.1})", per_row(last.peak_bytes, measured.rows), output(measured)),
-        measured.verify,
+        measured.verify.map_or("too long".to_owned(), |time| format!("{time:.3}")),
         rivals.collect::<Vec<_>>().join("; ")
     )
 }
