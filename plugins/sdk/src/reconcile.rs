@@ -5,7 +5,7 @@
 //! are identities, and identities where groups are campaigns. Rows of groups are in the order of their
 //! uuids, as the views have them, so a smaller row is a smaller uuid: the smallest group wins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// No group.
 pub const NONE: u32 = u32::MAX;
@@ -145,8 +145,12 @@ impl Plan {
     }
 }
 
-/// Undoes merges whose two sides no longer share a component. Compares what the snapshot says: a
-/// member counts for the group its row names, and links made in this tick are not looked at.
+/// Undoes merges whose two sides no longer hang together. Compares what the snapshot says: a member
+/// counts for the group its row names, and links made in this tick are not looked at.
+///
+/// Groups hang together if they share a component, or if each does with a third that was merged with them.
+/// If only a group and its winner were compared, one that a third holds to the winner would leave and be
+/// merged again, tick by tick without end. A group without members hangs on whatever it points to.
 fn unmerge(
     plan: &mut Plan,
     parted: &mut [bool],
@@ -163,31 +167,62 @@ fn unmerge(
     if losers.is_empty() {
         return;
     }
-    let mut labels_of: HashMap<u32, Vec<u32>> = losers
-        .iter()
-        .flat_map(|&row| [row, winner[row as usize]])
-        .map(|row| (row, Vec::new()))
-        .collect();
-    for (group, &label) in group.iter().zip(labels) {
-        if let Some(labels) = labels_of.get_mut(group) {
-            labels.push(label);
+    let mut hanging = Hanging::default();
+    let roots: HashSet<u32> = losers.iter().map(|&loser| winner[loser as usize]).collect();
+    let root_of = |id: u32| winner.get(id as usize).copied().filter(|root| roots.contains(root));
+    for (&id, &label) in group.iter().zip(labels) {
+        if let Some(root) = root_of(id) {
+            hanging.meet(id, (root, label));
         }
     }
-    for labels in labels_of.values_mut() {
-        labels.sort_unstable();
-        labels.dedup();
-    }
+    let mut undone = HashSet::new();
     for loser in losers {
-        let (lost, won) = (&labels_of[&loser], &labels_of[&winner[loser as usize]]);
-        if lost.is_empty()
-            || won.is_empty()
-            || lost.iter().any(|label| won.binary_search(label).is_ok())
-        {
-            continue;
+        let above = std::iter::successors(Some(merged_into[loser as usize]), |&id| {
+            merged_into.get(id as usize).copied().filter(|&into| into < UNKNOWN)
+        });
+        let holder = above.take(HOPS_MAX).find(|&id| hanging.class(id).is_some());
+        let (own, other) = (hanging.class(loser), holder.and_then(|id| hanging.class(id)));
+        if own.is_some() && other.is_some() && own != other {
+            plan.unmerge.push(loser);
+            undone.insert(winner[loser as usize]);
         }
-        plan.unmerge.push(loser);
-        for &label in lost.iter().chain(won) {
+    }
+    for (&id, &label) in group.iter().zip(labels) {
+        if root_of(id).is_some_and(|root| undone.contains(&root)) {
             parted[label as usize] = true;
+        }
+    }
+}
+
+/// Which merged groups hang together.
+#[derive(Default)]
+struct Hanging {
+    /// By group, of those that have members: another of the same class, or itself.
+    next: HashMap<u32, u32>,
+    /// The first group met in a component, by the winner and the label.
+    first: HashMap<(u32, u32), u32>,
+}
+
+impl Hanging {
+    /// A member of this group is in that component.
+    fn meet(&mut self, id: u32, component: (u32, u32)) {
+        self.next.entry(id).or_insert(id);
+        let other = *self.first.entry(component).or_insert(id);
+        if let (Some(one), Some(two)) = (self.class(id), self.class(other)) {
+            self.next.insert(one.max(two), one.min(two));
+            self.next.insert(id, one.min(two));
+        }
+    }
+
+    /// The group that stands for all that hang together with this one, if it has members.
+    fn class(&self, id: u32) -> Option<u32> {
+        let mut at = id;
+        loop {
+            let next = *self.next.get(&at)?;
+            if next == at {
+                return Some(at);
+            }
+            at = next;
         }
     }
 }
@@ -317,6 +352,28 @@ mod tests {
         assert_eq!(plan.unmerge, [1]);
         // Row 0 is alone, and what joined it to the others goes.
         assert_eq!(plan.touched, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_group_that_a_third_holds_to_the_winner_stays_and_one_that_points_elsewhere_comes_back() {
+        // 2 → 0 and 1 → 0; 2 has members in the components of both.
+        assert_eq!(plan(&[0, 0, 2, 2], &[0, 2, 2, 1], &[NONE, 0, 0]), Plan::default());
+        // 2 → 1 → 0; 2 shares a component with 0, and 1 with nobody: both come back, so that 2 and 0 can
+        // be merged without 1.
+        assert_eq!(plan(&[0, 0, 2], &[0, 2, 1], &[NONE, 0, 1]).unmerge, [1, 2]);
+        assert_eq!(plan(&[0, 0, 2], &[0, 2, 1], &[NONE, NONE, NONE]).merge.losers, [2]);
+        assert_eq!(plan(&[0, 0, 2], &[0, 2, 1], &[NONE, NONE, 0]), Plan::default());
+    }
+
+    #[test]
+    fn groups_that_leave_a_winner_together_stay_together() {
+        // 2 → 1 → 0, and 1 and 2 share what 0 has not.
+        assert_eq!(plan(&[0, 1, 1], &[0, 2, 1], &[NONE, 0, 1]).unmerge, [1]);
+        // 1 → 0 and 2 → 0: both leave, and are one at the next tick.
+        assert_eq!(plan(&[0, 1, 1], &[0, 2, 1], &[NONE, 0, 0]).unmerge, [1, 2]);
+        // 2 → 1 → 0, and nobody is in 1.
+        assert_eq!(plan(&[0, 1], &[0, 2], &[NONE, 0, 1]).unmerge, [2]);
+        assert_eq!(plan(&[0, 0], &[0, 2], &[NONE, 0, 1]), Plan::default());
     }
 
     #[test]
