@@ -9,19 +9,15 @@
 //! finds pairs. Where they have windows, five hundred identities come in a day, however many there are, as
 //! sensors see them; what a larger population makes denser is named in the kernel's own tests.
 
-use anyhow::{Context, Result};
-use corral_kernels::{Column, Frame, Interner, Job, Pace, find};
+use anyhow::Result;
+use corral_kernels::{Column, Frame, Interner};
 
-use crate::kernels::{Chance, Measured, measure};
+use crate::kernels::{Chance, Population};
 
-const ROUNDS: usize = 3;
 const DAY: f64 = 86_400.0;
 
-/// Makes the inputs of so many identities.
-type Make = fn(u32, &Interner) -> Result<Vec<Frame>>;
-
 /// The shapes by name.
-pub(crate) const SHAPES: &[(&str, Make)] = &[
+pub(crate) const SHAPES: &[(&str, Population)] = &[
     ("typical", |identities, texts| typical(identities, 0, texts)),
     ("typical with windows", |identities, texts| typical(identities, 2, texts)),
     ("one decky", one_decky),
@@ -41,26 +37,6 @@ pub(crate) const SHAPES: &[(&str, Make)] = &[
     ("nothing shared", nothing_shared),
     ("identical", identical),
 ];
-
-pub(crate) fn components() -> Result<()> {
-    let kernel = find("campaign-components").context("it is in the catalogue")?;
-    for (name, shape) in SHAPES {
-        for identities in [10_000, 100_000, 1_000_000] {
-            let texts = Interner::new(1 << 28);
-            let inputs = shape(identities, &texts)?;
-            let pace = Pace::free();
-            let job = Job::new(kernel.signature(), &inputs, &[], &texts, &pace)?;
-            let Measured { run, verify, outputs } = measure(kernel, &job, ROUNDS, || {})?;
-            let edges = outputs.get(1).map_or(0, Frame::rows);
-            println!(
-                "  {identities} identities, {name}, {edges} edges: run {run:.1} ms ({:.2} µs each), verify \
-                 {verify:.1} ms",
-                run * 1e3 / f64::from(identities)
-            );
-        }
-    }
-    Ok(())
-}
 
 /// The items of all identities, each with its row.
 #[derive(Default)]

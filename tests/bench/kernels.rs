@@ -20,6 +20,7 @@ mod credentials;
 mod dump;
 mod graphs;
 mod growth;
+pub(crate) mod incremental;
 mod limits;
 mod measure;
 mod options;

@@ -50,6 +50,11 @@ const BENCHES: &[(&str, &str, Bench)] = &[
         WithOptions(kernels::kernels),
     ),
     (
+        "incremental",
+        "one attacker that comes, changes or goes among up to ten millions, beside a fresh run",
+        Plain(kernels::incremental::one_by_one),
+    ),
+    (
         "tick",
         "the clusterer's first tick over 1,000 attackers, beside the same work called natively",
         Plain(tick::first),
