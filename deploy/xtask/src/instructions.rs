@@ -1,7 +1,7 @@
 //! The instructions that each kernel takes on small fixed populations, held against a table.
 //!
 //! Times are noisy, counts are not: valgrind's callgrind executes the kernels on a processor that it
-//! makes up, so that the count is the same on every machine of one architecture, as long as the same
+//! makes up, so that the count is nearly the same on machines of one architecture, as long as the same
 //! compiler made the code. Where the compiler or the architecture is not the table's, nothing is
 //! compared. What remains is the keyed hashing of texts, whose keys are drawn anew in each process: it
 //! moves a count by less than two hundredths, well below [`SLACK`].

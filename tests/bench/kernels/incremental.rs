@@ -4,7 +4,7 @@
 //! of any age take a payload of somebody else, and as many go.
 
 use anyhow::{Context, Result};
-use corral_kernels::{Column, Frame, Interner, Job, Kept, Kernel, Pace, find};
+use corral_kernels::{Column, Frame, Interner, Job, Pace, find};
 
 use super::attackers;
 use super::chance::Chance;
@@ -27,15 +27,13 @@ fn measure(rows: u32) -> Result<()> {
     let (_, typical) = attackers::SHAPES[0];
     let all = Population { frames: typical(rows + CHANGES, &texts)? };
     let first = all.some(&(0..rows).collect::<Vec<_>>())?;
-    let job = |inputs| Job::new(kernel.signature(), inputs, &[], &texts, &pace);
-
-    let (fresh, answer) = timed(|| kernel.run(&job(&first)?));
+    let job = Job::new(kernel.signature(), &first, &[], &texts, &pace)?;
+    let (fresh, answer) = timed(|| kernel.run(&job));
     drop(answer?);
     let mut kept = kernel.keep().context("it can keep its input")?;
-    let (build, told) = timed(|| kept.update(&job(&first)?, &[]));
+    let (build, told) = timed(|| kept.update(&job, &[]));
     drop(told?);
     let bytes = kept.bytes() as f64 / f64::from(rows);
-    drop(first);
 
     let mut chance = Chance(9);
     let mut any = || chance.heavy(rows, 1);
@@ -48,7 +46,8 @@ fn measure(rows: u32) -> Result<()> {
     let gone: Vec<u32> = (0..CHANGES).map(|_| any()).collect();
 
     let mut update = |inputs: &[Frame], gone: &[u32]| -> Result<f64> {
-        let (took, told) = timed(|| kept.update(&job(inputs)?, gone));
+        let job = Job::new(kernel.signature(), inputs, &[], &texts, &pace)?;
+        let (took, told) = timed(|| kept.update(&job, gone));
         drop(told?);
         Ok(took.as_secs_f64() * 1e3)
     };

@@ -1,11 +1,12 @@
 //! Whether an answer is believed: which ones are checked, the check, and the count of what came of it.
 //!
 //! Every kernel can judge an answer in one linear pass that shares nothing with the making of one
-//! ([`Kernel::verify`](corral_kernels::Kernel::verify)), for about what the answer itself costs. So all
-//! answers to inputs of up to `verify.rows-max` rows are checked; at its default, which is that of
-//! `pool.large-rows`, that costs from one millisecond (identities) to some tens (campaigns). Above that one call of each kernel in
-//! `verify.sample` is, the first included, by the order in which they are asked for. That takes no chance,
-//! and every process has seen each of its kernels right at least once at the size that its data has.
+//! ([`Kernel::verify`](corral_kernels::Kernel::verify)), for one to several times what the answer itself
+//! costs: milliseconds to some tens where the input is not large. So all answers to inputs of up to
+//! `verify.rows-max` rows are checked, which by default is where `pool.large-rows` begins. Above that one call
+//! of each kernel in `verify.sample` is, the first included, by the order in which they are asked for. That
+//! takes no chance, and every process has seen each of its kernels right at least once at the size that its
+//! data has.
 //!
 //! A wrong answer goes to nobody. Which fault it has is an error in the log, with the kernel and the rows;
 //! whoever asked gets [`PoolError::Wrong`].

@@ -1,3 +1,5 @@
+//! `connected-components` against an oracle too simple to be wrong, with and without weights.
+
 use super::*;
 use crate::pace::Pace;
 use crate::text::Interner;
