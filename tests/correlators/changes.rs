@@ -85,8 +85,8 @@ async fn check_evidence(scene: &mut Scene) {
 /// Ticks until nothing changes; how many changes of which kind there were: formed or linked, merged, and
 /// merged groups that came back.
 async fn settle(scene: &Scene) -> [usize; 3] {
-    let mut counts = [0; 3];
-    for _ in 0..20 {
+    let (mut counts, mut ticks) = ([0; 3], 0);
+    loop {
         let committed = scene.cluster().await.committed;
         counts[0] += committed.formed + committed.linked;
         counts[1] += committed.merged;
@@ -94,8 +94,9 @@ async fn settle(scene: &Scene) -> [usize; 3] {
         if committed.is_empty() {
             return counts;
         }
+        ticks += 1;
+        assert!(ticks < 20, "still changing after {ticks} ticks");
     }
-    panic!("still changing after 20 ticks");
 }
 
 #[tokio::test]

@@ -190,6 +190,13 @@ fn apart() -> impl Strategy<Value = Vec<Attacker>> {
     population().prop_filter("all are one", |all| by_pairs(all).iter().any(|&label| label > 0))
 }
 
+fn follows_the_rule(attackers: &[Attacker]) -> Result<(), TestCaseError> {
+    let (texts, inputs, answer) = Answer::of(attackers);
+    prop_assert_eq!(&answer.labels, &by_pairs(attackers));
+    prop_assert_eq!(answer.verify(&texts, &inputs), Ok(()));
+    Ok(())
+}
+
 fn held(ja3: Option<Text>, hassh: Option<Text>, payloads: &[Option<Text>]) -> Attacker {
     Attacker { ja3, hassh, payloads: payloads.to_vec(), ..Attacker::default() }
 }
@@ -346,9 +353,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(6_000))]
     #[test]
     fn any_population_has_the_labels_of_the_pairwise_rule_and_passes(attackers in population()) {
-        let (texts, inputs, answer) = Answer::of(&attackers);
-        prop_assert_eq!(&answer.labels, &by_pairs(&attackers));
-        prop_assert_eq!(answer.verify(&texts, &inputs), Ok(()));
+        follows_the_rule(&attackers)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100_000))]
+    #[test]
+    #[ignore = "a hundred thousand populations, some minutes"]
+    fn a_hundred_thousand_populations_do(attackers in population()) {
+        follows_the_rule(&attackers)?;
     }
 }
 
