@@ -5,8 +5,8 @@
 //! that a fresh [`Kernel::run`](crate::Kernel::run) over the same rows would find.
 //!
 //! Three parts make one. [`Groups`](groups::Groups) knows who is together and by which edges, and
-//! nothing of any rule. A [`Rule`](rule::Rule) keeps an index that tells the edges of one row, and nothing of
-//! groups. [`KeptGroups`](state::KeptGroups) gives rows their slots and lets the two meet, in three passes:
+//! nothing of any rule. A [`Rule`] keeps an index that tells the edges of one row, and nothing of
+//! groups. [`KeptGroups`] gives rows their slots and lets the two meet, in three passes:
 //!
 //! 1. Whoever is gone, or changed so that an edge may be false now, leaves the index and its group.
 //! 2. What hung on those in the forest looks for another way, and is a group of its own only if the rule
