@@ -25,7 +25,7 @@ use crate::column::{Column, ColumnType};
 use crate::forest::{Forest, check_forest};
 use crate::frame::Frame;
 use crate::kernel::{Job, Kernel, KernelError, Shape, Signature};
-use crate::links::{CHUNK, Chunk, Edges, Link, Links, join_all};
+use crate::links::{Chunk, Edges, Link, Links, join_all};
 use crate::pace::ROWS_PER_CHECK;
 
 /// The kernel; see the module.
@@ -178,10 +178,10 @@ impl Links for InOrder<'_> {
         let (a, b) = (&self.graph.a[self.done..], &self.graph.b[self.done..]);
         // A frame's rows have numbers.
         let edges = u32::try_from(self.done).unwrap_or(u32::MAX)..;
-        for (value, (&a, &b)) in edges.zip(a.iter().zip(b).take(CHUNK)) {
+        for (value, (&a, &b)) in edges.zip(a.iter().zip(b).take(chunk.room())) {
             chunk.put(Link { a, b, value }, true);
         }
-        self.done += a.len().min(CHUNK);
+        self.done += a.len().min(chunk.room());
         !a.is_empty()
     }
 }

@@ -10,7 +10,7 @@
 use super::Graph;
 use crate::frame::Frame;
 use crate::kernel::KernelError;
-use crate::links::{CHUNK, Chunk, Link, Links};
+use crate::links::{Chunk, Link, Links};
 use crate::pace::Pace;
 use crate::sort::{order_of, sort};
 
@@ -53,7 +53,7 @@ impl<'a> Ordered<'a> {
 
 impl Links for Ordered<'_> {
     fn fill(&mut self, chunk: &mut Chunk) -> bool {
-        let (now, rest) = self.rest.split_at(self.rest.len().min(CHUNK));
+        let (now, rest) = self.rest.split_at(self.rest.len().min(chunk.room()));
         self.rest = rest;
         for place in now {
             let at = place.edge as usize;

@@ -36,14 +36,14 @@ impl<W: Words> Links for Equal<'_, W> {
         let rest = &self.values[self.done..];
         // A frame's rows have numbers.
         let rows = u32::try_from(self.done).unwrap_or(ABSENT)..;
-        for (row, &value) in rows.zip(rest.iter().take(CHUNK)) {
+        for (row, &value) in rows.zip(rest.iter().take(chunk.room())) {
             let first = self.firsts.word(value);
             let (is_first, known) = (*first == 0, *first);
             *first = select_unpredictable(is_first, row + 1, known);
             let link = Link { a: known.wrapping_sub(1), b: row, value };
             chunk.put(link, !is_first & (value != ABSENT));
         }
-        self.done += rest.len().min(CHUNK);
+        self.done += rest.len().min(chunk.room());
         !rest.is_empty()
     }
 }
@@ -112,7 +112,7 @@ impl<W: Words> Links for Held<'_, W> {
         let rows = &self.held.rows[self.done..];
         let items = rows.iter().zip(&self.held.tokens[self.done..]);
         let are_mixed = !self.first_only_hassh.is_empty();
-        for (&row, &token) in items.take(CHUNK) {
+        for (&row, &token) in items.take(chunk.room()) {
             let word_of_token = self.words.get(token);
             let (mut partner, mut is_one) = (row_of(word_of_token), tag(word_of_token) == NEITHER);
             if are_mixed && !is_one {
@@ -124,7 +124,7 @@ impl<W: Words> Links for Held<'_, W> {
             let link = Link { a: partner, b: row, value: token };
             chunk.put(link, is_one & (partner != row) & (token != ABSENT));
         }
-        self.done += rows.len().min(CHUNK);
+        self.done += rows.len().min(chunk.room());
         !rows.is_empty()
     }
 }
