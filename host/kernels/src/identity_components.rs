@@ -41,7 +41,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-use crate::column::{Column, ColumnType};
+use crate::column::{ABSENT, Column, ColumnType};
 use crate::forest::Forest;
 use crate::frame::Frame;
 use crate::kept::{Kept, KeptGroups};
@@ -149,6 +149,20 @@ struct Population<'a> {
 struct Tokens<'a> {
     rows: &'a [u32],
     tokens: &'a [u32],
+}
+
+impl Tokens<'_> {
+    /// Where the tokens of each of so many rows begin, and after the last where they end.
+    fn starts(&self, rows: usize, pace: &Pace<'_>) -> Result<Vec<u32>, KernelError> {
+        let mut starts = Vec::with_capacity(rows + 1);
+        for (item, &row) in (0_u32..).zip(self.rows) {
+            pace.check_row(item as usize)?;
+            starts.resize(starts.len().max(row as usize + 1), item);
+        }
+        // A frame's rows have numbers.
+        starts.resize(rows + 1, u32::try_from(self.rows.len()).unwrap_or(ABSENT));
+        Ok(starts)
+    }
 }
 
 impl<'a> Population<'a> {

@@ -41,8 +41,8 @@ impl Suited {
     pub(crate) fn to(codes: &[u32]) -> Self {
         // `ABSENT` is the largest code, so only the maximum has to leave it out.
         let base = codes.iter().copied().min().unwrap_or(0);
-        let last =
-            codes.iter().map(|&code| if code == ABSENT { 0 } else { code }).max().unwrap_or(0);
+        let known = codes.iter().map(|&code| if code == ABSENT { 0 } else { code });
+        let last = known.fold(0, u32::max);
         let span = if last < base { 0 } else { (last - base) as usize + 1 };
         if span <= codes.len() * SLOTS_PER_VALUE {
             Self::Dense(Dense { base, words: vec![0; span + 1] })

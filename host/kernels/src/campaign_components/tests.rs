@@ -78,6 +78,18 @@ fn by_pairs(rows: &[Row]) -> Vec<u32> {
     labels
 }
 
+/// The answer has the labels of the pairwise rule and passes, and with an edge less it does not.
+fn hold_against_pairs(rows: &[Row], at: Index) -> Result<(), TestCaseError> {
+    let (texts, inputs, mut answer) = Answer::of(rows);
+    prop_assert_eq!(&answer.labels, &by_pairs(rows));
+    prop_assert_eq!(answer.verify(&texts, &inputs), Ok(()));
+    if !answer.edges.is_empty() {
+        answer.edges.remove(at.index(answer.edges.len()));
+        prop_assert!(answer.relabelled().verify(&texts, &inputs).is_err());
+    }
+    Ok(())
+}
+
 /// A child frame of what each row has.
 fn child<T: Copy>(
     rows: &[Row],

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
-use crate::column::ABSENT;
 use crate::text::Interner;
 use crate::weights::{Observation, ObservationWeights};
 

@@ -6,7 +6,8 @@
 //! the label of its first row, and each token one label for each kind of holders that the veto tells
 //! apart: whoever is joined must have the same.
 //!
-//! Everything is a few passes over the input and the answer; faults are reported in the order of rows.
+//! Everything is a few passes over the input and the answer; what codes stand for is looked up in the same
+//! kind of table (`words.rs`), and the rest has nothing in common; faults are reported in the order of rows.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -105,15 +106,7 @@ struct Holdings<'a> {
 
 impl<'a> Holdings<'a> {
     fn of(held: &Tokens<'a>, rows: usize, pace: &Pace<'_>) -> Result<Self, KernelError> {
-        let mut starts = Vec::with_capacity(rows + 1);
-        for (item, &row) in (0_u32..).zip(held.rows) {
-            pace.check_row(item as usize)?;
-            while starts.len() <= row as usize {
-                starts.push(item);
-            }
-        }
-        // A frame's rows have numbers.
-        starts.resize(rows + 1, u32::try_from(held.rows.len()).unwrap_or(ABSENT));
+        let starts = held.starts(rows, pace)?;
         Ok(Self { tokens: held.tokens, starts, many: FxHashMap::default() })
     }
 

@@ -5,7 +5,6 @@ use std::iter::once;
 use super::super::{Population, Tokens};
 use crate::column::ABSENT;
 use crate::kernel::{Job, KernelError};
-use crate::pace::Pace;
 
 /// The inputs of an update, with where each row's children begin.
 pub(crate) struct Rows<'a> {
@@ -18,14 +17,13 @@ impl<'a> Rows<'a> {
     /// Reads the inputs, whose shapes are right.
     pub(super) fn read(job: &Job<'a>) -> Result<Self, KernelError> {
         let population = Population::read(job)?;
-        let starts = |held| starts(held, population.ja3.len(), job.pace);
-        let payload_starts = starts(&population.payloads)?;
-        let endpoint_starts = starts(&population.endpoints)?;
+        let payload_starts = population.payloads.starts(population.rows(), job.pace)?;
+        let endpoint_starts = population.endpoints.starts(population.rows(), job.pace)?;
         Ok(Self { population, payload_starts, endpoint_starts })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.population.ja3.len()
+        self.population.rows()
     }
 
     /// At least as many as all rows hold together.
@@ -59,18 +57,4 @@ impl<'a> Rows<'a> {
             .chain(endpoints.iter().map(|&token| (4, token)))
             .filter(|&(_, value)| value != ABSENT)
     }
-}
-
-/// Where the children of each of so many rows begin, and where the last one's end.
-fn starts(held: &Tokens<'_>, rows: usize, pace: &Pace<'_>) -> Result<Vec<u32>, KernelError> {
-    let mut starts = Vec::with_capacity(rows + 1);
-    let mut item = 0;
-    for row in 0..=rows {
-        pace.check_row(row)?;
-        while held.rows.get(item as usize).is_some_and(|&parent| (parent as usize) < row) {
-            item += 1;
-        }
-        starts.push(item);
-    }
-    Ok(starts)
 }
