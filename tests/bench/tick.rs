@@ -157,11 +157,11 @@ fn decide(
     let (_, outputs) =
         timed(|| kernel.run(&Job::new(kernel.signature(), &inputs, &[], texts, &pace)?));
     let [labels, forest] = <[Frame; 2]>::try_from(outputs?).ok().context("two frames")?;
-    let uuids = identities.text("uuid")?;
+    let row_of = |references| identities.find("uuid", references);
     let plan = reconcile::reconcile(
         labels.uint32("label")?,
-        &reconcile::rows_of(attackers.text("identity")?, uuids),
-        &reconcile::rows_of(identities.text("merged_into")?, uuids),
+        &row_of(attackers.text("identity")?)?,
+        &row_of(identities.text("merged_into")?)?,
     );
     let layer = Layer::Identity;
     let reconcile::Forming { rows, groups } = plan.form;

@@ -12,7 +12,7 @@
 mod kinds;
 mod logic;
 
-use corral_sdk::reconcile::{NONE, rows_of, speakers};
+use corral_sdk::reconcile::{NONE, speakers};
 use corral_sdk::{
     Commit, Context, Correlator, Description, Frame, FrameBuilder, Problem, Seen, View, codes,
     codes_of, export, kernels, log, store,
@@ -70,9 +70,10 @@ fn correlate(is_united: bool, seen: &Seen) -> Result<(), Problem> {
     let behaviour = store::read(View::Behaviour)?.rows;
 
     let uuids = identities.u32s("uuid")?;
-    let mut identity = rows_of(&attackers.u32s("identity")?, &uuids);
+    let mut identity = identities.rows_of("uuid", &attackers.u32s("identity")?)?;
     if is_united {
-        identity = speakers(&identity, &rows_of(&identities.u32s("merged_into")?, &uuids));
+        let merged_into = identities.rows_of("uuid", &identities.u32s("merged_into")?)?;
+        identity = speakers(&identity, &merged_into);
     }
     let at = behaviour.f64s("at")?;
     let series =

@@ -18,7 +18,7 @@
 mod logic;
 mod phases;
 
-use corral_sdk::reconcile::{NONE, UNKNOWN, reconcile, rows_of, speakers};
+use corral_sdk::reconcile::{NONE, UNKNOWN, reconcile, speakers};
 use corral_sdk::{
     Commit, Context, Correlator, Description, Frame, FrameBuilder, Problem, View, codes, codes_of,
     export, kernels, store, texts,
@@ -73,13 +73,11 @@ export!(CampaignClusterer);
 fn parity() -> Result<(), Problem> {
     let identities = store::read(View::Identities)?.rows;
     let campaigns = store::read(View::Campaigns)?.rows;
-    let uuids = identities.u32s("uuid")?;
-    let merged_into = rows_of(&identities.u32s("merged_into")?, &uuids);
+    let merged_into = identities.rows_of("uuid", &identities.u32s("merged_into")?)?;
 
-    let grouping = kernels::campaign_components(&inputs(&identities, &uuids, &merged_into)?)?;
+    let grouping = kernels::campaign_components(&inputs(&identities, &merged_into)?)?;
 
-    let campaign_uuids = campaigns.u32s("uuid")?;
-    let mut campaign = rows_of(&identities.u32s("campaign")?, &campaign_uuids);
+    let mut campaign = campaigns.rows_of("uuid", &identities.u32s("campaign")?)?;
     // A merged identity keeps its campaign and has no say.
     for (campaign, into) in campaign.iter_mut().zip(&merged_into) {
         if *into != NONE {
@@ -89,21 +87,18 @@ fn parity() -> Result<(), Problem> {
     let plan = reconcile(
         &grouping.labels.u32s("label")?,
         &campaign,
-        &rows_of(&campaigns.u32s("merged_into")?, &campaign_uuids),
+        &campaigns.rows_of("uuid", &campaigns.u32s("merged_into")?)?,
     );
     Commit::new().regroup_campaigns(&identities, &campaigns, plan, &grouping.forest).send()
 }
 
 /// What the rule looks at. Merged identities are rows without anything.
-fn inputs(
-    identities: &Frame,
-    uuids: &[u32],
-    merged_into: &[u32],
-) -> Result<CampaignInputs, Problem> {
+fn inputs(identities: &Frame, merged_into: &[u32]) -> Result<CampaignInputs, Problem> {
     let attackers = store::read(View::Attackers)?.rows;
-    let owner = speakers(&rows_of(&attackers.u32s("identity")?, uuids), merged_into);
+    let identity = identities.rows_of("uuid", &attackers.u32s("identity")?)?;
+    let owner = speakers(&identity, merged_into);
     let ranks = ranks(&identities.s64s("created_at")?);
-    let owners = Owners { owner, identities: uuids.len() };
+    let owners = Owners { owner, identities: ranks.len() };
     let (infra, tools) = owners.features()?;
     let (phases, sensors) = owners.phases()?;
     let mut cohort = owners.networks(&attackers.u32s("asn")?)?;

@@ -8,7 +8,7 @@
 mod changes;
 mod logic;
 
-use corral_sdk::reconcile::{NONE, reconcile};
+use corral_sdk::reconcile::reconcile;
 use corral_sdk::{
     Commit, Context, Correlator, Description, Frame, FrameBuilder, Problem, Reading, View, codes,
     export, kernels, store,
@@ -82,18 +82,9 @@ impl Groups {
     fn read() -> Result<Self, Problem> {
         let attackers = store::read(View::Attackers)?;
         let identities = store::read(View::Identities)?.rows;
-        let mut merged_into = identities.u32s("merged_into")?;
-        // Few identities are merged, mostly.
-        let losers: Vec<u32> = (0..)
-            .zip(&merged_into)
-            .filter(|(_, into)| **into != NONE)
-            .map(|(row, _)| row)
-            .collect();
-        let winners: Vec<u32> = losers.iter().map(|row| merged_into[*row as usize]).collect();
-        let merges = fingerprint(&identities.take(&losers)?.u32s("uuid")?, &winners);
-        for (loser, winner) in losers.into_iter().zip(identities.rows_of("uuid", &winners)?) {
-            merged_into[loser as usize] = winner;
-        }
+        let into = identities.u32s("merged_into")?;
+        let merged_into = identities.rows_of("uuid", &into)?;
+        let merges = fingerprint(&identities.u32s("uuid")?, &into);
         Ok(Self { attackers, identities, merged_into, merges })
     }
 

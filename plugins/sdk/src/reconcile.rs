@@ -14,14 +14,6 @@ pub const UNKNOWN: u32 = u32::MAX - 1;
 /// Merge pointers followed at most, as DECNET does.
 const HOPS_MAX: usize = 8;
 
-/// Turns references by uuid into references by row.
-pub fn rows_of(references: &[u32], uuids: &[u32]) -> Vec<u32> {
-    let rows: HashMap<u32, u32> = uuids.iter().copied().zip(0..).collect();
-    let row_of =
-        |code: &u32| if *code == NONE { NONE } else { rows.get(code).copied().unwrap_or(UNKNOWN) };
-    references.iter().map(row_of).collect()
-}
-
 /// What has to change so that the groups fit the grouping.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan {
@@ -402,8 +394,7 @@ mod tests {
 
     #[test]
     fn a_member_of_an_unknown_group_is_left_alone() {
-        let group = rows_of(&[77, NONE], &[5]);
-        let plan = plan(&[0, 0], &group, &[NONE]);
+        let plan = plan(&[0, 0], &[UNKNOWN, NONE], &[NONE]);
         assert_eq!(plan.form, Forming { rows: vec![1], groups: vec![0] });
     }
 }

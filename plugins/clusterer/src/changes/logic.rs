@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::logic::NONE;
+
 /// The values of two lists, each once, in the order in which they come.
 pub(crate) fn union(mut one: Vec<u32>, other: Vec<u32>) -> Vec<u32> {
     let mut seen = HashSet::with_capacity(one.len() + other.len());
@@ -40,14 +42,16 @@ pub(crate) fn joining(a: &[Node], b: &[Node]) -> Vec<u32> {
     joining
 }
 
-/// A number that tells sets of merges apart, whatever their order: who was merged into whom.
-pub(crate) fn fingerprint(losers: &[u32], winners: &[u32]) -> u64 {
+/// A number that tells sets of merges apart, whatever their order: which of some groups was merged into
+/// which other.
+pub(crate) fn fingerprint(groups: &[u32], merged_into: &[u32]) -> u64 {
     let mix = |(loser, winner): (&u32, &u32)| {
         let pair = u64::from(*loser) << 32 | u64::from(*winner);
         let mixed = (pair ^ pair >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb)
     };
-    losers.iter().zip(winners).map(mix).fold(0, u64::wrapping_add)
+    let merges = groups.iter().zip(merged_into).filter(|(_, into)| **into != NONE);
+    merges.map(mix).fold(0, u64::wrapping_add)
 }
 
 #[cfg(test)]
@@ -78,5 +82,6 @@ mod tests {
         prints.dedup();
         assert_eq!(prints.len(), merges.len());
         assert_eq!(fingerprint(&[1, 2], &[0, 3]), fingerprint(&[2, 1], &[3, 0]));
+        assert_eq!(fingerprint(&[1, 2], &[0, NONE]), fingerprint(&[1], &[0]));
     }
 }
