@@ -70,7 +70,11 @@ fn json(catalog: &Catalog) -> serde_json::Value {
 /// The host and every plugin that this run uses.
 pub(super) async fn load(context: &Context, store: &Store) -> Result<(Host, Catalog), Failure> {
     let clock: Arc<dyn Clock> = context.clock.clone();
-    let host = Host::start(&context.config, store.clone(), clock)
+    // A command ends with its process: to keep a kernel's input would cost more than the tick that settles
+    // could gain by it.
+    let mut config = context.config.clone();
+    config.pool.kept_bytes_max = 0;
+    let host = Host::start(&config, store.clone(), clock)
         .map_err(|error| Failure::new(Exit::Unexpected, error))?;
     let catalog = Catalog::load(&host, &context.config.plugins.directory)
         .await

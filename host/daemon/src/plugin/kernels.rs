@@ -1,6 +1,7 @@
 //! The import `kernels`: native computation for a guest, on the shared pool.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use corral_kernels::{ColumnType, Frame, Kernel, KernelError, Shape, Value, find, kernel};
 use wasmtime::component::Resource;
@@ -112,9 +113,7 @@ impl wit::Host for Guest {
             Mode::Change => self.pool.run(call).await,
             Mode::Prove => self.pool.prove(call).await,
         };
-        self.used.kernel_time += self.clock.elapsed().saturating_sub(started);
-        self.used.kernel_calls.push(KernelCall::new(called, &answer, self.mode));
-        self.hand_over(&name, answer)
+        self.hand_over(called, started, answer)
     }
 
     fn kept_kernel(
@@ -122,11 +121,11 @@ impl wit::Host for Guest {
         name: String,
         parameters: Vec<wit::Parameter>,
     ) -> wasmtime::Result<wit::Kept> {
+        let is_asked_for = self.granted("kernel", &name, |asked| &asked.kernels).is_ok();
         // Whoever proves looks at everything.
-        let kernel = find(&name).filter(|_| self.mode == Mode::Change && self.kept.is_kept());
-        let Some(kernel) = kernel.filter(|kernel| kernel.keep().is_some()) else {
-            return Ok(wit::Kept::None);
-        };
+        let may_keep = is_asked_for && self.mode == Mode::Change && self.kept.is_kept();
+        let kernel = find(&name).filter(|kernel| may_keep && kernel.keep().is_some());
+        let Some(kernel) = kernel else { return Ok(wit::Kept::None) };
         let held = self.kept.of(kernel.signature().name, &in_words(&parameters));
         Ok(held.map_or(wit::Kept::Nothing, |held| wit::Kept::Version(held.version.clone())))
     }
@@ -164,15 +163,13 @@ impl wit::Host for Guest {
         };
         let started = self.clock.elapsed();
         let updated = self.pool.update(Update { call, state, gone }).await;
-        self.used.kernel_time += self.clock.elapsed().saturating_sub(started);
         let answer = updated.map(|Updated { state, answer }| {
             if !self.kept.put(kernel, &key, Held { state, version }) {
                 tracing::info!(kernel, "its input is larger than pool.kept-bytes-max");
             }
             answer
         });
-        self.used.kernel_calls.push(KernelCall::new((kernel, rows), &answer, self.mode));
-        self.hand_over(&name, answer)
+        self.hand_over((kernel, rows), started, answer)
     }
 }
 
@@ -216,14 +213,22 @@ impl Guest {
         Ok(Ok(Call { kernel, inputs, parameters, texts: self.texts.clone() }))
     }
 
-    fn hand_over(&mut self, name: &str, answer: Result<Answer, PoolError>) -> Answered {
+    /// Books a kernel that was `called` with so many rows, and hands over what it answered.
+    fn hand_over(
+        &mut self,
+        called: (&'static str, usize),
+        started: Duration,
+        answer: Result<Answer, PoolError>,
+    ) -> Answered {
+        self.used.kernel_time += self.clock.elapsed().saturating_sub(started);
+        self.used.kernel_calls.push(KernelCall::new(called, &answer, self.mode));
         match answer {
             Ok(Answer { outputs, .. }) => {
                 let handles =
                     outputs.into_iter().map(|frame| self.hold(FrameHandle { frame, view: None }));
                 handles.collect::<wasmtime::Result<Result<Vec<_>, _>>>()
             }
-            Err(error) => Ok(Err(problem(name, error))),
+            Err(error) => Ok(Err(problem(called.0, error))),
         }
     }
 }
