@@ -1,9 +1,7 @@
-//! What an operator may set, its defaults, and where it is read from: the only file that looks at the
-//! environment.
+//! What an operator may set, and its defaults; how the settings of a run come together is in [`mod@load`].
 //!
-//! Precedence, first wins: the command line, `CORRAL_DB` and `CORRAL_PLUGINS`, the file named by
-//! `--config` or `CORRAL_CONFIG`, the defaults. `deploy/corral.toml` is the annotated default; a test
-//! holds the two together.
+//! Only this module looks at the environment, and it does so once ([`environment`]). `deploy/corral.toml`
+//! is the annotated default and lists every key; a test holds the two together.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +11,21 @@ use etcetera::BaseStrategy;
 use serde::Deserialize;
 
 use crate::files;
+
+mod bus;
+pub mod decnet;
+pub mod environment;
+mod layers;
+pub mod load;
+pub mod told;
+
+pub use self::bus::BusConfig;
+pub use self::environment::Environment;
+pub use self::load::{Loaded, Request, load};
+pub use self::told::Setting;
+
+/// The annotated default, as `corral config --default` prints it.
+pub const DEFAULT_FILE: &str = include_str!("../../../deploy/corral.toml");
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -28,8 +41,14 @@ pub struct Config {
     pub limits: Limits,
     /// Reading logs.
     pub ingest: IngestConfig,
+    /// The daemon.
+    pub serve: ServeConfig,
+    /// What is told, and where.
+    pub log: LogConfig,
     /// Where components come from.
     pub plugins: PluginsConfig,
+    /// The bus, on which changes are announced and heard.
+    pub bus: BusConfig,
     /// Settings of single plugins, by plugin name.
     pub plugin: BTreeMap<String, PluginConfig>,
 }
@@ -40,6 +59,12 @@ pub struct Config {
 pub struct StoreConfig {
     /// `sqlite:///path/to/corral.db`; empty: `corral/corral.db` under the XDG data directory.
     pub url: String,
+    /// Whose schema the database has, and who may change it.
+    pub owner: Owner,
+    /// Which shapes of DECNET's fingerprints are read.
+    pub fingerprints: Fingerprints,
+    /// Connections held open for reading; one more writes.
+    pub pool_connections: u32,
     /// How long a statement waits for another process's lock, in seconds.
     pub busy_seconds: u64,
     /// The most bytes of distinct text that frames may hold in memory.
@@ -52,11 +77,36 @@ impl Default for StoreConfig {
     fn default() -> Self {
         Self {
             url: String::new(),
+            owner: Owner::Corral,
+            fingerprints: Fingerprints::Both,
+            pool_connections: 4,
             busy_seconds: 30,
             text_bytes_max: 1 << 30,
             resident_bytes_max: 512 << 20,
         }
     }
+}
+
+/// Whose database it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Owner {
+    /// Corral's own: it makes the tables and brings them up to date.
+    #[default]
+    Corral,
+    /// DECNET's: Corral adds tables called `corral_…`, and alters none.
+    Decnet,
+}
+
+/// Shapes of the entries in DECNET's `attackers.fingerprints`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fingerprints {
+    /// Those that DECNET's profiler writes, and the one below.
+    #[default]
+    Both,
+    /// Only those with a `kind`, which DECNET's own clusterer understands and only its tests write.
+    Legacy,
 }
 
 /// The shared pool of kernel threads.
@@ -200,6 +250,53 @@ impl Default for IngestConfig {
     }
 }
 
+/// The daemon, `corral serve`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServeConfig {
+    /// Each correlator ticks at least so often.
+    pub poll_seconds: u64,
+    /// How long a stop waits for ticks that are under way.
+    pub stop_seconds: u64,
+    /// How long nobody else must have been heard of before the daemon begins to write.
+    pub standby_seconds: u64,
+    /// How long the right to write lasts without being renewed.
+    pub lease_seconds: u64,
+    /// The daemon's socket; empty: see [`Loaded::sockets`].
+    pub socket: String,
+    /// The longest pause before a correlator that failed is tried again.
+    pub backoff_max_seconds: u64,
+    /// How long a wake waits for others to come along.
+    pub wake_delay_milliseconds: u64,
+    /// How often the daemon looks whether somebody else changed rows of a database that is Corral's own.
+    pub watch_milliseconds: u64,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            poll_seconds: 60,
+            stop_seconds: 15,
+            standby_seconds: 35,
+            lease_seconds: 15,
+            socket: String::new(),
+            backoff_max_seconds: 30,
+            wake_delay_milliseconds: 20,
+            watch_milliseconds: 1000,
+        }
+    }
+}
+
+/// What is told, and where.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LogConfig {
+    /// In `tracing`'s filter language; empty: warnings, of the daemon what an operator would list.
+    pub filter: String,
+    /// A file that gets every line too, besides standard error; empty: none.
+    pub file: String,
+}
+
 /// Where components come from.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -224,6 +321,18 @@ impl Default for PluginConfig {
     }
 }
 
+/// A place, what is wrong there, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem} ({remedy})")]
+pub struct Trouble {
+    /// The file and line, or the variable.
+    pub place: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
 /// Why there is no config.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -238,35 +347,36 @@ pub enum ConfigError {
         /// Line, column and what is wrong there.
         error: Box<toml::de::Error>,
     },
+    /// A variable of the environment is not what it should be.
+    #[error("{name}: {problem}")]
+    Variable {
+        /// Which.
+        name: String,
+        /// What is wrong, and the remedy.
+        problem: String,
+    },
+    /// A setting does not take the value that it was given.
+    #[error("{origin}: {key}: {problem}")]
+    Setting {
+        /// Where the value came from.
+        origin: String,
+        /// The setting.
+        key: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// DECNET's settings are not what they should be.
+    #[error(transparent)]
+    Decnet(Trouble),
+    /// DECNET's settings forbid this host to correlate.
+    #[error(transparent)]
+    Agent(Trouble),
     /// There is no home directory to put the database into.
     #[error("find a data directory: set HOME or XDG_DATA_HOME, or name the database with --db")]
     NoHome,
 }
 
 impl Config {
-    /// The config for this run: the named file, or the one `CORRAL_CONFIG` names, or the defaults;
-    /// then the environment's `CORRAL_DB` and `CORRAL_PLUGINS`.
-    ///
-    /// # Errors
-    /// [`ConfigError`], with file, line and field.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let file =
-            file.map(Path::to_path_buf).or_else(|| variable("CORRAL_CONFIG").map(PathBuf::from));
-        let mut config = match file {
-            Some(path) => {
-                Self::parse(&files::read_to_string(&path).map_err(ConfigError::Read)?, &path)?
-            }
-            None => Self::default(),
-        };
-        if let Some(url) = variable("CORRAL_DB") {
-            config.store.url = url;
-        }
-        if let Some(directory) = variable("CORRAL_PLUGINS") {
-            config.plugins.directory = directory;
-        }
-        Ok(config)
-    }
-
     /// A config from the text of a file; `path` is for messages.
     ///
     /// # Errors
@@ -294,16 +404,6 @@ impl Config {
     pub fn plugin(&self, name: &str) -> PluginConfig {
         self.plugin.get(name).cloned().unwrap_or_default()
     }
-}
-
-/// What the log should show, in `tracing`'s filter language, if the environment says.
-pub fn log_filter() -> Option<String> {
-    variable("CORRAL_LOG")
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

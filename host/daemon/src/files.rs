@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File};
+use cap_std::fs::{Dir, File, OpenOptions};
 
 /// A path and what went wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -103,4 +103,20 @@ pub fn read_to_string(path: &Path) -> Result<String, FileError> {
             Ok(text)
         }
     }
+}
+
+/// Opens a file that the operator named to write at its end; makes it if need be.
+///
+/// # Errors
+/// [`FileError`].
+pub fn append(path: &Path) -> Result<std::fs::File, FileError> {
+    let fail = |error| FileError { path: path.to_path_buf(), error };
+    let name =
+        path.file_name().ok_or_else(|| fail(io::Error::from(io::ErrorKind::IsADirectory)))?;
+    let parent =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = Dir::open_ambient_dir(parent, ambient_authority()).map_err(fail)?;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    folder.open_with(name, &options).map(File::into_std).map_err(fail)
 }

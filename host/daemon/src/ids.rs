@@ -1,9 +1,12 @@
 //! Ids that follow from what they name: the only file that makes any.
 //!
 //! Each is a UUID of version 5 (RFC 9562) over the kind and the natural key, so that the same logs
-//! give the same ids on every machine, in every order.
+//! give the same ids on every machine, in every order. Only an envelope of the bus, which names nothing
+//! that is kept, has one that is drawn.
 
 use uuid::Uuid;
+
+use crate::clock::Timestamp;
 
 /// The name space of all ids of Corral.
 const NAMESPACE: Uuid = Uuid::from_u128(0x0c77_a1c0_44a1_5000_8000_c0bb_a11e_d001);
@@ -48,6 +51,16 @@ pub fn credential_reuse(secret_sha256: &str, secret_kind: &str, principal_key: &
     derive("credential-reuse", &[secret_sha256, secret_kind, principal_key])
 }
 
+/// The name of a process, for people and for the lease: no two processes have the same.
+pub fn instance(host: &str, process: u32, started: Timestamp) -> String {
+    format!("corral on {host}, process {process} since {started}")
+}
+
+/// The id of one envelope of the bus: 32 hexadecimal digits, drawn anew each time (version 4).
+pub fn envelope() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +71,13 @@ mod tests {
         assert_eq!(id.len(), 36);
         assert_eq!(id, attacker("203.0.113.9"));
         assert_ne!(identity(&id), campaign(&id));
+    }
+
+    #[test]
+    fn an_envelope_has_32_digits_and_never_the_same() {
+        let id = envelope();
+        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        assert_ne!(id, envelope());
     }
 
     #[test]
