@@ -36,6 +36,20 @@ pub(crate) const CLIPPY: Need = Need {
 pub(crate) const VALGRIND: Need =
     Need { remedy: "valgrind", probe: &["valgrind", "--version"], debian: &["valgrind"] };
 
+/// Servers that tests start for themselves. A test without one says so, so a stage does not need them.
+pub(crate) const SERVERS: [Need; 2] = [
+    Need {
+        remedy: "mariadb-server",
+        probe: &["sh", "-c", "PATH=$PATH:/usr/sbin mariadbd --version"],
+        debian: &["mariadb-server"],
+    },
+    Need {
+        remedy: "postgresql",
+        probe: &["sh", "-c", "command -v postgres || ls /usr/lib/postgresql/*/bin/postgres"],
+        debian: &["postgresql"],
+    },
+];
+
 impl Need {
     /// Whether the program is there, after installing it where that is allowed.
     pub(crate) fn is_met(&self) -> bool {

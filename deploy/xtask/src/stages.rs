@@ -11,8 +11,8 @@ use crate::tally::{self, Tally};
 use crate::test::{Depth, Options, Outcome};
 use crate::tree::{self, Tree};
 use crate::{
-    golden, instructions as instructions_of, licences as licence_gate, plugins as components_of,
-    reasons, shell,
+    golden, instructions as instructions_of, licences as licence_gate, needs,
+    plugins as components_of, reasons, shell,
 };
 
 /// Random cases of a property in a nightly run; in others the library's own default.
@@ -61,6 +61,10 @@ pub(crate) fn licences(tree: &Tree, _: &Options) -> Result<Outcome> {
 /// Unit, property and integration tests. Not the golden runner, which is no libtest binary and
 /// wants an argument: its stage is another.
 pub(crate) fn tests(tree: &Tree, options: &Options) -> Result<Outcome> {
+    // Whatever cannot be installed, the tests that want it say that they did not run.
+    for server in &needs::SERVERS {
+        server.is_met();
+    }
     let mut cargo = tree.cargo(tree.root());
     cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
     let targets = tree.targets(&TargetKind::Test)?;

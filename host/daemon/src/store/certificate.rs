@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use sqlx::FromRow;
+use super::db::{Begin, query};
+use serde::Deserialize;
 
 use super::commit::Layer;
 use super::reader::Edge;
@@ -21,13 +22,14 @@ pub struct StoredLayer {
 }
 
 /// An attacker, or an identity as a member of campaigns.
-#[derive(Clone, Debug, Default, PartialEq, Eq, FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct StoredMember {
     /// Its id.
     pub uuid: String,
     /// What people know it by: an attacker's address.
     pub name: String,
     /// The group that its row names; it may have been merged into another.
+    #[serde(rename = "group_uuid")]
     pub group: Option<String>,
     /// The identity that speaks for this one, if it was merged. Attackers do not merge.
     pub merged_into: Option<String>,
@@ -41,15 +43,15 @@ struct Statements {
 }
 
 const IDENTITY: Statements = Statements {
-    members: r#"SELECT uuid, ip AS name, identity_id AS "group", NULL AS merged_into
-        FROM attackers ORDER BY uuid"#,
+    members: "SELECT uuid, ip AS name, identity_id AS group_uuid, NULL AS merged_into
+        FROM attackers ORDER BY uuid",
     merged: "SELECT uuid, merged_into_uuid FROM attacker_identities WHERE merged_into_uuid IS NOT NULL",
     name: "identity",
 };
 
 const CAMPAIGN: Statements = Statements {
-    members: r#"SELECT uuid, uuid AS name, campaign_id AS "group", merged_into_uuid AS merged_into
-        FROM attacker_identities ORDER BY uuid"#,
+    members: "SELECT uuid, uuid AS name, campaign_id AS group_uuid, merged_into_uuid AS merged_into
+        FROM attacker_identities ORDER BY uuid",
     merged: "SELECT uuid, merged_into_uuid FROM campaigns WHERE merged_into_uuid IS NOT NULL",
     name: "campaign",
 };
@@ -64,16 +66,14 @@ impl Store {
             Layer::Identity => IDENTITY,
             Layer::Campaign => CAMPAIGN,
         };
-        let mut moment = self.readers.begin().await?;
-        let members = sqlx::query_as(statements.members).fetch_all(&mut *moment).await?;
-        let merged: Vec<(String, String)> =
-            sqlx::query_as(statements.merged).fetch_all(&mut *moment).await?;
-        let edges = sqlx::query_as(
-            "SELECT a, b, reason, value FROM corral_evidence WHERE layer = ? ORDER BY a, b",
-        )
-        .bind(statements.name)
-        .fetch_all(&mut *moment)
-        .await?;
+        let mut moment = self.readers.begin(Begin::Moment).await?;
+        let members = query(statements.members).all(&mut moment).await?;
+        let merged: Vec<(String, String)> = query(statements.merged).all(&mut moment).await?;
+        let edges =
+            query("SELECT a, b, reason, value FROM corral_evidence WHERE layer = ? ORDER BY a, b")
+                .bind(statements.name)
+                .all(&mut moment)
+                .await?;
         Ok(StoredLayer { members, merged: merged.into_iter().collect(), edges })
     }
 }

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
+use crate::store::db::{Connection, query};
 
 use super::StoreError;
 use super::revision::View;
@@ -54,12 +54,22 @@ impl Touched {
         self.0.insert(view, Keys::TooMany);
     }
 
+    /// Whether no view was touched.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The views that were touched, each with how many keys, if they are listed.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (View, Option<usize>)> {
+        self.0.iter().map(|(view, keys)| match keys {
+            Keys::Listed(keys) => (*view, Some(keys.len())),
+            Keys::TooMany => (*view, None),
+        })
+    }
+
     /// Bumps the versions of the views that were touched and logs their keys, in the caller's
     /// transaction; gives the views.
-    pub(super) async fn write(
-        self,
-        connection: &mut SqliteConnection,
-    ) -> Result<Vec<View>, StoreError> {
+    pub(super) async fn write(self, connection: &mut Connection) -> Result<Vec<View>, StoreError> {
         let mut views = Vec::with_capacity(self.0.len());
         for (view, keys) in self.0 {
             let revision = super::revision::bump(connection, view.name()).await?;
@@ -75,24 +85,28 @@ impl Touched {
 }
 
 async fn log(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     view: View,
     revision: i64,
     keys: &BTreeSet<Arc<str>>,
 ) -> Result<(), StoreError> {
     let list: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
-    let (total, oldest): (i64, i64) = sqlx::query_as(
-        "INSERT INTO corral_change (view, revision, total, keys)
-         SELECT ?1, ?2, ?3 + COALESCE((SELECT total FROM corral_change WHERE view = ?1
-             ORDER BY revision DESC LIMIT 1), 0), ?4
-         RETURNING total, (SELECT total FROM corral_change WHERE view = ?1 ORDER BY revision LIMIT 1)",
+    let (before, oldest): (Option<i64>, Option<i64>) = query(
+        "SELECT (SELECT total FROM corral_change WHERE view = ?1 ORDER BY revision DESC LIMIT 1),
+             (SELECT total FROM corral_change WHERE view = ?1 ORDER BY revision LIMIT 1)",
     )
     .bind(view.name())
-    .bind(revision)
-    .bind(i64::try_from(list.len()).unwrap_or(i64::MAX))
-    .bind(serde_json::to_string(&list).unwrap_or_default())
-    .fetch_one(&mut *connection)
+    .one(connection)
     .await?;
+    let total = before.unwrap_or(0) + i64::try_from(list.len()).unwrap_or(i64::MAX);
+    query("INSERT INTO corral_change (view, revision, total, `keys`) VALUES (?, ?, ?, ?)")
+        .bind(view.name())
+        .bind(revision)
+        .bind(total)
+        .bind(serde_json::to_string(&list).unwrap_or_default())
+        .execute(connection)
+        .await?;
+    let oldest = oldest.unwrap_or(total);
     // Half of it goes, so that looking for what goes is rare.
     if total.saturating_sub(oldest) > TOTAL_MAX {
         forget(connection, view, total - TOTAL_MAX / 2).await?;
@@ -101,12 +115,8 @@ async fn log(
 }
 
 /// Drops what was logged before the view's keys were so many in total.
-async fn forget(
-    connection: &mut SqliteConnection,
-    view: View,
-    total: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM corral_change WHERE view = ? AND total < ?")
+async fn forget(connection: &mut Connection, view: View, total: i64) -> Result<(), StoreError> {
+    query("DELETE FROM corral_change WHERE view = ? AND total < ?")
         .bind(view.name())
         .bind(total)
         .execute(connection)
@@ -117,7 +127,7 @@ async fn forget(
 /// The keys of a view whose rows may differ between version `since` and version `now`, which is that
 /// of this moment; `None` if nobody knows, or if there are more than `keys_max`.
 pub(super) async fn between(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     view: View,
     (since, now): (u64, u64),
     keys_max: usize,
@@ -127,37 +137,41 @@ pub(super) async fn between(
         return Ok(Some(Vec::new()));
     }
     let since = i64::try_from(since).unwrap_or(i64::MAX);
-    let logged: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM corral_change WHERE view = ? AND revision > ?")
-            .bind(view.name())
-            .bind(since)
-            .fetch_one(&mut *connection)
-            .await?;
+    let logged: i64 = query("SELECT COUNT(*) FROM corral_change WHERE view = ? AND revision > ?")
+        .bind(view.name())
+        .bind(since)
+        .one(&mut *connection)
+        .await?;
     if u64::try_from(logged).ok() != Some(versions) {
         return Ok(None);
     }
-    let json: String = sqlx::query_scalar(
-        "SELECT json_group_array(key) FROM (
-             SELECT DISTINCT key.value AS key FROM corral_change c, json_each(c.keys) AS key
-             WHERE c.view = ? AND c.revision > ? LIMIT ?)",
-    )
-    .bind(view.name())
-    .bind(since)
-    .bind(i64::try_from(keys_max).unwrap_or(i64::MAX).saturating_add(1))
-    .fetch_one(connection)
-    .await?;
-    let keys: Vec<String> = serde_json::from_str(&json).map_err(|error| StoreError::Corrupt {
-        table: "corral_change",
-        row: view.name().to_owned(),
-        reason: error.to_string(),
-    })?;
-    Ok((keys.len() <= keys_max).then_some(keys))
+    let mut keys: BTreeSet<String> = BTreeSet::new();
+    query("SELECT `keys` FROM corral_change WHERE view = ? AND revision > ? ORDER BY revision")
+        .bind(view.name())
+        .bind(since)
+        .each(connection, |row| {
+            if keys.len() > keys_max {
+                return Ok(());
+            }
+            let json: String = row.read()?;
+            let more: Vec<String> =
+                serde_json::from_str(&json).map_err(|error| StoreError::Corrupt {
+                    table: "corral_change",
+                    row: view.name().to_owned(),
+                    reason: error.to_string(),
+                })?;
+            keys.extend(more);
+            Ok(())
+        })
+        .await?;
+    Ok((keys.len() <= keys_max).then(|| keys.into_iter().collect()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::Store;
+    use crate::store::db::Begin;
     use std::time::Duration;
 
     struct Log {
@@ -177,14 +191,14 @@ mod tests {
         async fn touch(&self, first: usize, count: usize) {
             let mut touched = Touched::default();
             touched.add(View::Reuse, (first..first + count).map(|key| key.to_string()));
-            let mut transaction = self.store.writer.begin().await.unwrap();
+            let mut transaction = self.store.writer.begin(Begin::Write).await.unwrap();
             touched.write(&mut transaction).await.unwrap();
             transaction.commit().await.unwrap();
         }
 
         async fn since(&self, since: u64, keys_max: usize) -> Option<usize> {
             let now = self.store.revision(View::Reuse).await.unwrap();
-            let mut connection = self.store.readers.acquire().await.unwrap();
+            let mut connection = self.store.read().await.unwrap();
             let keys = between(&mut connection, View::Reuse, (since, now), keys_max).await;
             keys.unwrap().map(|keys| keys.len())
         }
@@ -222,11 +236,10 @@ mod tests {
         for _ in 0..versions {
             log.touch(0, KEYS_MAX).await;
         }
-        let kept: i64 =
-            sqlx::query_scalar("SELECT SUM(json_array_length(keys)) FROM corral_change")
-                .fetch_one(&log.store.readers)
-                .await
-                .unwrap();
+        let kept: i64 = query("SELECT SUM(json_array_length(keys)) FROM corral_change")
+            .one(&mut log.store.read().await.unwrap())
+            .await
+            .unwrap();
         assert!((TOTAL_MAX / 2..=TOTAL_MAX).contains(&kept), "{kept}");
         assert_eq!(log.since(0, usize::MAX).await, None);
         assert_eq!(log.since(versions as u64 - 4, usize::MAX).await, Some(KEYS_MAX));

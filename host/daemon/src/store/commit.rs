@@ -8,8 +8,8 @@
 
 use std::collections::BTreeSet;
 
+use super::db::{Begin, Connection, Sql, query};
 use corral_kernels::{Frame, FrameError};
-use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::changes::Touched;
 use super::revision::View;
@@ -21,6 +21,7 @@ mod evidence;
 mod groups;
 mod outbox;
 mod reuse;
+mod spray;
 mod state;
 
 pub use attribution::SUSPICION_MIN;
@@ -140,7 +141,7 @@ pub struct Committer<'a> {
 }
 
 /// What a commit did: rows by verb.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Committed {
     /// Groups formed.
     pub formed: usize,
@@ -182,18 +183,15 @@ pub enum CommitError {
     /// Somebody else changed what the changes relied on.
     #[error("{0} changed since it was read")]
     Conflict(String),
+    /// Another process has the lease by now.
+    #[error("another process has taken the lease on this database (see `corral status`)")]
+    Fenced,
     /// A frame lacks a column that the change needs.
     #[error("the changes do not fit")]
     Invalid(#[from] FrameError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<sqlx::Error> for CommitError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
 }
 
 /// What the changes of one commit have gathered so far.
@@ -221,6 +219,21 @@ impl Store {
         if changes.is_empty() {
             return Ok((Committed::default(), Vec::new()));
         }
+        self.write(texts, changes, by).await.map_err(|error| match error {
+            // Two transactions that a server found in each other's way, and ended one.
+            CommitError::Store(StoreError::Crossed(_)) => {
+                CommitError::Conflict("what another wrote at the same time".to_owned())
+            }
+            error => error,
+        })
+    }
+
+    async fn write(
+        &self,
+        texts: &corral_kernels::Interner,
+        changes: &[Change],
+        by: Committer<'_>,
+    ) -> Result<(Committed, Vec<View>), CommitError> {
         let (mut transaction, mut effects) = self.apply_all(texts, changes, by).await?;
         let derived = rollup::identities(&mut transaction, &effects.identities, by.now).await?;
         effects.touched.add(View::Identities, derived);
@@ -253,8 +266,11 @@ impl Store {
         texts: &corral_kernels::Interner,
         changes: &[Change],
         by: Committer<'_>,
-    ) -> Result<(Transaction<'static, Sqlite>, Effects), CommitError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+    ) -> Result<(Connection, Effects), CommitError> {
+        let mut transaction = self.writer.begin(Begin::Write).await?;
+        if !self.may_commit(&mut transaction).await? {
+            return Err(CommitError::Fenced);
+        }
         let mut effects = Effects::default();
         for change in changes {
             apply(&mut transaction, texts, change, by, &mut effects).await?;
@@ -264,7 +280,7 @@ impl Store {
 }
 
 async fn apply(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     texts: &corral_kernels::Interner,
     change: &Change,
     by: Committer<'_>,
@@ -329,16 +345,15 @@ fn whole_column(
 
 /// Runs `sql` with `rows` as one JSON array a time; gives the number of rows that it wrote.
 async fn write_rows(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
+    connection: &mut Connection,
+    sql: Sql,
     rows: &[serde_json::Value],
     now: &str,
-) -> Result<u64, sqlx::Error> {
+) -> Result<u64, StoreError> {
     let mut written = 0;
     for chunk in rows.chunks(ROWS_PER_STATEMENT) {
         let rows = serde_json::to_string(chunk).unwrap_or_default();
-        written +=
-            sqlx::query(sql).bind(rows).bind(now).execute(&mut *connection).await?.rows_affected();
+        written += query(sql.clone()).bind(rows).bind(now).execute(&mut *connection).await?;
     }
     Ok(written)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-use sqlx::FromRow;
+use crate::store::db::query;
+use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
 
@@ -12,7 +12,7 @@ pub mod campaigns;
 pub mod reuse;
 
 /// How much there is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Files read.
     pub files: i64,
@@ -37,7 +37,7 @@ pub struct Totals {
 }
 
 /// A live identity of more than one address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentityRow {
     /// Its id.
     pub uuid: String,
@@ -50,7 +50,7 @@ pub struct IdentityRow {
 }
 
 /// One piece of evidence: why two addresses are one identity, or two identities one campaign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
     /// One end's uuid.
     pub a: String,
@@ -63,7 +63,7 @@ pub struct Edge {
 }
 
 /// An attacker, as `why` and `report` name it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttackerRow {
     /// Its id.
     pub uuid: String,
@@ -74,7 +74,7 @@ pub struct AttackerRow {
 }
 
 /// A value and how many addresses show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holders {
     /// The kind of feature.
     pub kind: String,
@@ -85,7 +85,7 @@ pub struct Holders {
 }
 
 /// A credential and how many addresses tried it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialRow {
     /// The user name, if there was one.
     pub principal: Option<String>,
@@ -98,7 +98,7 @@ pub struct CredentialRow {
 }
 
 /// An ATT&CK tactic and how many addresses and sessions showed it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TacticRow {
     /// `TA0007` and the like.
     pub tactic: String,
@@ -114,21 +114,21 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; so for the others.
     pub async fn totals(&self) -> Result<Totals, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "SELECT (SELECT COUNT(*) FROM corral_source) AS files,
-                 (SELECT COALESCE(SUM(events), 0) FROM corral_contact) AS events,
+                 (SELECT {int COALESCE(SUM(events), 0)} FROM corral_contact) AS events,
                  (SELECT COUNT(*) FROM corral_session) AS sessions,
                  (SELECT COUNT(*) FROM attackers) AS attackers,
-                 (SELECT COUNT(*) FROM (SELECT DISTINCT secret_sha256, secret_kind, principal_key
-                     FROM credentials)) AS credentials,
+                 (SELECT COUNT(*) FROM (SELECT DISTINCT secret_sha256, secret_kind, {bytes principal_key}
+                     FROM credentials) AS d) AS credentials,
                  (SELECT COUNT(*) FROM corral_command) AS commands,
                  (SELECT COUNT(*) FROM attacker_identities WHERE merged_into_uuid IS NULL) AS identities,
                  (SELECT COUNT(*) FROM attackers WHERE identity_id IS NULL) AS unassigned,
                  (SELECT MIN(first_seen) FROM attackers) AS first_seen,
                  (SELECT MAX(last_seen) FROM attackers) AS last_seen",
         )
-        .fetch_one(&self.readers)
-        .await?)
+        .one(&mut self.read().await?)
+        .await
     }
 
     /// Live identities of more than one address, the largest first.
@@ -136,15 +136,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn largest_identities(&self, most: u32) -> Result<Vec<IdentityRow>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "SELECT uuid, observation_count AS addresses, first_seen_at AS first_seen,
                  last_seen_at AS last_seen
              FROM attacker_identities WHERE merged_into_uuid IS NULL AND observation_count > 1
              ORDER BY observation_count DESC, uuid LIMIT ?",
         )
         .bind(most)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// How many identities have more than one address, and how many addresses are in them.
@@ -152,12 +152,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn grouped(&self) -> Result<(i64, i64), StoreError> {
-        Ok(sqlx::query_as(
-            "SELECT COUNT(*), COALESCE(SUM(observation_count), 0) FROM attacker_identities
+        query(
+            "SELECT COUNT(*), {int COALESCE(SUM(observation_count), 0)} FROM attacker_identities
              WHERE merged_into_uuid IS NULL AND observation_count > 1",
         )
-        .fetch_one(&self.readers)
-        .await?)
+        .one(&mut self.read().await?)
+        .await
     }
 
     /// The attackers of an identity, those of identities merged into it included, by first event.
@@ -165,17 +165,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn members(&self, identity: &str) -> Result<Vec<AttackerRow>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "WITH RECURSIVE tree (uuid) AS (
-                 SELECT ? UNION
-                 SELECT i.uuid FROM attacker_identities i JOIN tree ON i.merged_into_uuid = tree.uuid
+                 SELECT {key ?} UNION
+                 SELECT i.uuid FROM tree CROSS JOIN attacker_identities i ON i.merged_into_uuid = tree.uuid
              )
              SELECT a.uuid, a.ip, a.identity_id AS identity FROM tree
-             JOIN attackers a ON a.identity_id = tree.uuid ORDER BY a.first_seen, a.uuid",
+             CROSS JOIN attackers a ON a.identity_id = tree.uuid ORDER BY a.first_seen, a.uuid",
         )
         .bind(identity)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// The live identity behind `identity`: the end of its merge pointers.
@@ -183,9 +183,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn live_identity(&self, identity: &str) -> Result<String, StoreError> {
-        let winner: Option<String> = sqlx::query_scalar(
+        let winner: Option<String> = query(
             "WITH RECURSIVE chain (uuid) AS (
-                 SELECT ? UNION
+                 SELECT {key ?} UNION
                  SELECT i.merged_into_uuid FROM attacker_identities i JOIN chain USING (uuid)
                  WHERE i.merged_into_uuid IS NOT NULL
              )
@@ -193,7 +193,7 @@ impl Store {
              WHERE i.merged_into_uuid IS NULL",
         )
         .bind(identity)
-        .fetch_optional(&self.readers)
+        .optional(&mut self.read().await?)
         .await?;
         Ok(winner.unwrap_or_else(|| identity.to_owned()))
     }
@@ -203,12 +203,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn attacker(&self, ip_or_uuid: &str) -> Result<Option<AttackerRow>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "SELECT uuid, ip, identity_id AS identity FROM attackers WHERE ip = ?1 OR uuid = ?1 LIMIT 1",
         )
         .bind(ip_or_uuid)
-        .fetch_optional(&self.readers)
-        .await?)
+        .optional(&mut self.read().await?)
+        .await
     }
 
     /// The evidence between these attackers.
@@ -222,14 +222,14 @@ impl Store {
 
     /// The evidence of a layer whose first ends are these members.
     async fn edges(&self, layer: &str, members: &[&str]) -> Result<Vec<Edge>, StoreError> {
-        Ok(sqlx::query_as(
-            "SELECT e.a, e.b, e.reason, e.value FROM json_each(?) AS member
-             JOIN corral_evidence e ON e.layer = ? AND e.a = member.value ORDER BY e.a, e.b",
+        query(
+            "SELECT e.a, e.b, e.reason, e.value FROM {?: uuid key} AS n
+             CROSS JOIN corral_evidence e ON e.layer = ? AND e.a = n.uuid ORDER BY e.a, e.b",
         )
         .bind(serde_json::to_string(members).unwrap_or_default())
         .bind(layer)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// How many addresses show this value.
@@ -237,11 +237,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn holders(&self, kind: &str, value: &str) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM corral_feature WHERE kind = ? AND value = ?")
+        query("SELECT COUNT(*) FROM corral_feature WHERE kind = ? AND value = ?")
             .bind(kind)
             .bind(value)
-            .fetch_one(&self.readers)
-            .await?)
+            .one(&mut self.read().await?)
+            .await
     }
 
     /// How many addresses show this piece of infrastructure, whatever kind it is of.
@@ -249,13 +249,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn holders_of_infrastructure(&self, value: &str) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar(
+        query(
             "SELECT COUNT(DISTINCT attacker_uuid) FROM corral_feature WHERE value = ? AND kind IN
                  ('payload-sha256', 'payload-md5', 'download-host', 'relay-target', 'probe-sha256')",
         )
         .bind(value)
-        .fetch_one(&self.readers)
-        .await?)
+        .one(&mut self.read().await?)
+        .await
     }
 
     /// The features that two attackers share, and how many addresses show each; the rarest first.
@@ -263,7 +263,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn shared(&self, a: &str, b: &str) -> Result<Vec<Holders>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "SELECT x.kind, x.value, (SELECT COUNT(*) FROM corral_feature f
                  WHERE f.kind = x.kind AND f.value = x.value) AS addresses
              FROM corral_feature x JOIN corral_feature y ON y.kind = x.kind AND y.value = x.value
@@ -271,8 +271,8 @@ impl Store {
         )
         .bind(a)
         .bind(b)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// The values of a kind that most addresses show.
@@ -280,14 +280,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn most_shared(&self, kind: &str, most: u32) -> Result<Vec<Holders>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "SELECT kind, value, COUNT(*) AS addresses FROM corral_feature WHERE kind = ?
-             GROUP BY value HAVING COUNT(*) > 1 ORDER BY addresses DESC, value LIMIT ?",
+             GROUP BY kind, value HAVING COUNT(*) > 1 ORDER BY addresses DESC, value LIMIT ?",
         )
         .bind(kind)
         .bind(most)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// Kinds of features and how many addresses show any value of each.
@@ -295,11 +295,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn kinds(&self) -> Result<HashMap<String, i64>, StoreError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT kind, COUNT(DISTINCT attacker_uuid) FROM corral_feature GROUP BY kind",
-        )
-        .fetch_all(&self.readers)
-        .await?;
+        let rows: Vec<(String, i64)> =
+            query("SELECT kind, COUNT(DISTINCT attacker_uuid) FROM corral_feature GROUP BY kind")
+                .all(&mut self.read().await?)
+                .await?;
         Ok(rows.into_iter().collect())
     }
 
@@ -308,15 +307,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn common_credentials(&self, most: u32) -> Result<Vec<CredentialRow>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "SELECT MAX(principal) AS principal, MAX(secret_printable) AS secret,
-                 COUNT(DISTINCT attacker_ip) AS addresses, SUM(attempt_count) AS attempts
-             FROM credentials GROUP BY secret_sha256, secret_kind, principal_key
-             ORDER BY addresses DESC, attempts DESC, principal, secret LIMIT ?",
+                 COUNT(DISTINCT attacker_ip) AS addresses, {int SUM(attempt_count)} AS attempts
+             FROM credentials GROUP BY secret_sha256, secret_kind, {bytes principal_key}
+             ORDER BY addresses DESC, attempts DESC, principal{first}, secret{first} LIMIT ?",
         )
         .bind(most)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// What attackers did, by tactic, the most common first.
@@ -324,12 +323,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn tactics(&self) -> Result<Vec<TacticRow>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "SELECT tactic, COUNT(DISTINCT attacker_uuid) AS addresses,
                  COUNT(DISTINCT session_id) AS sessions
              FROM ttp_tag GROUP BY tactic ORDER BY addresses DESC, tactic",
         )
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 }

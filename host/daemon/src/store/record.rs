@@ -16,7 +16,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{Connection, SqliteConnection};
+use super::db::{Begin, Connection, Pool};
 
 use super::revision::{self, View};
 use super::{Store, StoreError};
@@ -34,19 +34,9 @@ mod known;
 mod listing;
 mod merge;
 mod places;
-mod rows;
+pub(super) mod rows;
 mod sessions;
 mod sources;
-
-/// How the writer's connection is set up for rows in bulk: room for the pages that one transaction
-/// changes, and a longer log before its pages are copied into place, where each is copied but once.
-/// Foreign keys are not checked: all rows here refer to attackers of the same transaction, and looking
-/// each up takes a quarter of the time.
-const BULK: [&str; 3] = [
-    "PRAGMA cache_size = -49152",
-    "PRAGMA wal_autocheckpoint = 32768",
-    "PRAGMA foreign_keys = OFF",
-];
 
 /// What was read, to be written in one transaction.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -376,34 +366,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing was written.
     pub async fn record(&self, batch: &Batch, now: Timestamp) -> Result<Recorded, StoreError> {
-        let mut writer = self.writer.acquire().await?;
-        for pragma in BULK {
-            sqlx::query(pragma).execute(&mut *writer).await?;
+        if matches!(self.bulk, Pool::MySql(..)) {
+            return Err(StoreError::Unsupported(
+                "logs are read into SQLite and PostgreSQL only (what DECNET's database holds, DECNET read)",
+            ));
         }
-        let recorded = transact(&mut writer, batch, now).await;
-        sqlx::query("PRAGMA foreign_keys = ON").execute(&mut *writer).await?;
-        recorded
+        let mut transaction = self.bulk.begin(Begin::Write).await?;
+        let connection = &mut transaction;
+        let known = known::load(connection, batch).await?;
+        let stored = sessions::load(connection, batch, &known).await?;
+        let merged = merge::merge(batch, stored, sessions::next_id(connection).await?);
+        let recorded = write(connection, batch, merged, &known, now).await?;
+        sources::write(connection, &batch.sources, now).await?;
+        transaction.commit().await?;
+        Ok(recorded)
     }
 }
 
-async fn transact(
-    writer: &mut SqliteConnection,
-    batch: &Batch,
-    now: Timestamp,
-) -> Result<Recorded, StoreError> {
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let connection = &mut *transaction;
-    let known = known::load(connection, batch).await?;
-    let stored = sessions::load(connection, batch, &known).await?;
-    let merged = merge::merge(batch, stored, sessions::next_id(connection).await?);
-    let recorded = write(connection, batch, merged, &known, now).await?;
-    sources::write(connection, &batch.sources, now).await?;
-    transaction.commit().await?;
-    Ok(recorded)
-}
-
 async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     mut merged: Merged<'_>,
     known: &Known,

@@ -1,9 +1,9 @@
 //! Each view's version: a counter that every transaction bumps for the views it touches.
 //! [`changes`](super::changes) bumps it along with what it logs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use sqlx::SqliteConnection;
+use crate::store::db::{Connection, query};
 
 use super::{Store, StoreError};
 
@@ -73,22 +73,21 @@ impl View {
 }
 
 /// Bumps the version of the attackers' order.
-pub(super) async fn bump_attackers_order(
-    connection: &mut SqliteConnection,
-) -> Result<(), StoreError> {
+pub(super) async fn bump_attackers_order(connection: &mut Connection) -> Result<(), StoreError> {
     bump(connection, ATTACKERS_ORDER).await?;
     Ok(())
 }
 
 /// Bumps the version of this name, in the caller's transaction; gives what it is then.
-pub(super) async fn bump(connection: &mut SqliteConnection, name: &str) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar(
+pub(super) async fn bump(connection: &mut Connection, name: &str) -> Result<i64, StoreError> {
+    query(
         "INSERT INTO corral_revision (view, revision) VALUES (?, 1)
-         ON CONFLICT (view) DO UPDATE SET revision = revision + 1 RETURNING revision",
+         ON CONFLICT (view) DO UPDATE SET revision = corral_revision.revision + 1",
     )
     .bind(name)
-    .fetch_one(connection)
-    .await?)
+    .execute(connection)
+    .await?;
+    query("SELECT revision FROM corral_revision WHERE view = ?").bind(name).one(connection).await
 }
 
 /// The versions of all views at one moment.
@@ -112,9 +111,9 @@ impl Revisions {
 }
 
 /// The versions of all views.
-pub(super) async fn current(connection: &mut SqliteConnection) -> Result<Revisions, StoreError> {
+pub(super) async fn current(connection: &mut Connection) -> Result<Revisions, StoreError> {
     let rows: Vec<(String, i64)> =
-        sqlx::query_as("SELECT view, revision FROM corral_revision").fetch_all(connection).await?;
+        query("SELECT view, revision FROM corral_revision").all(connection).await?;
     let revisions = rows.into_iter().map(|(view, at)| (view, u64::try_from(at).unwrap_or(0)));
     Ok(Revisions(revisions.collect()))
 }
@@ -125,7 +124,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn revision(&self, view: View) -> Result<u64, StoreError> {
-        let mut connection = self.readers.acquire().await?;
+        let mut connection = self.read().await?;
         Ok(current(&mut connection).await?.of(view))
+    }
+
+    /// The versions of all views as last committed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn revisions(&self) -> Result<BTreeMap<View, u64>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let revisions = current(&mut connection).await?;
+        Ok(View::ALL.into_iter().map(|view| (view, revisions.of(view))).collect())
     }
 }

@@ -9,11 +9,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::db::{Begin, Connection, Dialect, Sql};
 use corral_kernels::{ABSENT, Column, Frame, Interner};
 use rustc_hash::FxHashMap;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::changes;
+use super::owner::Owner;
 use super::resident::{Kept, Resident, Versions};
 use super::revision::{self, Revisions, View};
 use super::{Store, StoreError};
@@ -34,8 +35,9 @@ const ROWS_A_KEY: usize = 8;
 /// A moment of the database.
 #[derive(Debug)]
 pub struct Snapshot {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Connection,
     resident: Arc<Resident>,
+    owner: Owner,
     revisions: Option<Revisions>,
     read: HashMap<View, Frame>,
 }
@@ -56,8 +58,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn snapshot(&self, resident: Arc<Resident>) -> Result<Snapshot, StoreError> {
-        let transaction = self.readers.begin().await?;
-        Ok(Snapshot { transaction, resident, revisions: None, read: HashMap::new() })
+        let transaction = self.readers.begin(Begin::Moment).await?;
+        let owner = self.owner();
+        Ok(Snapshot { transaction, resident, owner, revisions: None, read: HashMap::new() })
     }
 }
 
@@ -78,9 +81,9 @@ impl Snapshot {
         if let Some(frame) = self.read.get(&view) {
             return Ok(frame.clone());
         }
-        let shape = shape(view);
+        let shape = shape(view, self.owner);
         let frame = if view == View::State {
-            self.scan(shape.all, shape, &[plugin]).await?
+            self.scan(&Sql::of(shape.all), shape, &[plugin]).await?
         } else {
             seen(&self.current(view, shape).await?, shape.unseen)?
         };
@@ -94,7 +97,7 @@ impl Snapshot {
     /// # Errors
     /// [`StoreError`].
     pub async fn changed(&mut self, view: View, since: u64) -> Result<Option<Changed>, StoreError> {
-        let shape = shape(view);
+        let shape = shape(view, self.owner);
         let Some((keys, rows)) = self.rows_since(view, shape, since, changes::KEYS_MAX).await?
         else {
             return Ok(None);
@@ -119,8 +122,8 @@ impl Snapshot {
     /// # Errors
     /// [`StoreError`].
     pub async fn rows_of(&mut self, view: View, keys: &[u32]) -> Result<Option<Frame>, StoreError> {
-        let shape = shape(view);
-        let Some(some) = shape.some else { return Ok(None) };
+        let shape = shape(view, self.owner);
+        let Some(some) = &shape.some else { return Ok(None) };
         let texts = self.resident.texts().texts(keys);
         let list = serde_json::to_string(&texts.iter().map(|text| &**text).collect::<Vec<_>>());
         let rows = self.scan(some, shape, &[&list.unwrap_or_default()]).await?;
@@ -150,7 +153,7 @@ impl Snapshot {
         let frame = match refreshed {
             Some(frame) => frame,
             None => {
-                let frame = self.scan(shape.all, shape, &[]).await?;
+                let frame = self.scan(&Sql::of(shape.all), shape, &[]).await?;
                 if shape.is_child {
                     let frame = self.arrange(&frame, shape, parents.as_ref(), None)?;
                     seen(&frame, Some(shape.key))?
@@ -206,7 +209,7 @@ impl Snapshot {
             let columns = shape.columns.iter().map(|(name, kind, _)| (*name, scan::column(*kind)));
             return Ok(Some((keys, Frame::new(0, columns).map_err(not_as_scanned)?)));
         }
-        let Some(some) = shape.some else { return Ok(None) };
+        let Some(some) = &shape.some else { return Ok(None) };
         let list = serde_json::to_string(&keys).unwrap_or_default();
         let rows = self.scan(some, shape, &[&list]).await?;
         Ok(Some((keys, rows)))
@@ -222,12 +225,20 @@ impl Snapshot {
 
     async fn scan(
         &mut self,
-        from: &'static str,
+        from: &Sql,
         shape: &Shape,
         bind: &[&str],
     ) -> Result<Frame, StoreError> {
-        let connection: &mut SqliteConnection = &mut self.transaction;
-        scan(connection, self.resident.texts(), from, shape.columns, bind).await
+        let texts = self.resident.texts();
+        let frame = scan(&mut self.transaction, texts, from, shape.columns, bind).await?;
+        // MariaDB may order texts by an alphabet of its own, which is not that of the others.
+        if shape.is_child || !matches!(self.transaction.dialect(), Dialect::MariaDb(_)) {
+            return Ok(frame);
+        }
+        let keys = order::keys(&frame, shape.order, texts)?;
+        let mut by: Vec<u32> = (0..).take(frame.rows()).collect();
+        by.sort_by(|&a, &b| order::compare(&keys, a, b));
+        frame.take(&by).map_err(not_as_scanned)
     }
 
     /// The attackers' uuids, in their order.

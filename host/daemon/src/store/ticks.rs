@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::db::query;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
@@ -36,7 +37,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn remember_tick(&self, tick: &TickRow) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO corral_tick (plugin, version, digest, reason, started_at, duration_us, attempts,
                  rows_read, changes, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
@@ -50,7 +51,7 @@ impl Store {
         .bind(i64::try_from(tick.rows_read).unwrap_or(i64::MAX))
         .bind(&tick.changes)
         .bind(&tick.problem)
-        .execute(&self.writer)
+        .execute(&mut self.writer.acquire().await?)
         .await?;
         Ok(())
     }

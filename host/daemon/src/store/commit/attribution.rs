@@ -5,13 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::store::db::{Connection, Sql, query};
 use corral_kernels::{Frame, Interner};
 use serde_json::{Value, json};
-use sqlx::SqliteConnection;
 
-use super::{CommitError, Committer, Effects, ROWS_PER_STATEMENT, View, whole_column};
+use super::{CommitError, Committer, Effects, View, whole_column, write_rows};
 use crate::clock::Timestamp;
-use crate::store::encoding::datetime;
 
 /// The state that makes an identity suspicious.
 const MULTI_ACTOR: &str = "multi_actor";
@@ -22,51 +21,33 @@ const CONFIDENCE: f64 = 0.6;
 
 /// Writes the rows that are new or differ; `changed_at` and `observed_at` are seconds since 1970-01-01.
 pub(super) async fn put(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     texts: &Interner,
     rows: &Frame,
     by: Committer<'_>,
     effects: &mut Effects,
 ) -> Result<(), CommitError> {
-    let text = |name: &str| whole_column(texts, rows, name);
-    let (identity, primitive) = (text("identity")?, text("primitive")?);
-    let identities: BTreeSet<&str> = identity.iter().map(String::as_str).collect();
-    let before = states(connection, &identities).await?;
-    let (value, state) = (text("value")?, text("state")?);
-    let (confidence, samples) = (rows.float64("confidence")?, rows.uint32("samples")?);
-    let (changed, observed) = (rows.float64("changed_at")?, rows.float64("observed_at")?);
-    let rows: Vec<Value> = identity
-        .iter()
-        .zip(&primitive)
-        .zip(value.iter().zip(&state))
-        .zip(confidence.iter().zip(samples))
-        .zip(changed.iter().zip(observed))
-        .map(
-            |(
-                (((identity, primitive), (value, state)), (confidence, samples)),
-                (changed, observed),
-            )| {
-                json!([identity, primitive, value, state, confidence, samples, changed, observed])
-            },
-        )
-        .collect();
-    let now = datetime(by.now);
+    let given = given(texts, rows)?;
+    let identities: BTreeSet<&str> = given.iter().map(|(key, _)| key.0.as_str()).collect();
+    let stored = stored(connection, &identities).await?;
+    let state = |(key, row): (&Key, &Row)| (key.clone(), row.state.clone());
+    let before: States = stored.iter().map(state).collect();
     let mut after = before.clone();
-    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut written: Vec<Written> = sqlx::query_as(PUT)
-            .bind(Value::from(chunk).to_string())
-            .bind(&now)
-            .fetch_all(&mut *connection)
-            .await?;
-        effects.committed.put += written.len();
-        effects.touched.add(View::Attribution, written.iter().map(|row| row.identity.as_str()));
-        written.sort_by(|a, b| (&a.identity, &a.primitive).cmp(&(&b.identity, &b.primitive)));
-        for row in written {
-            let key = (row.identity.clone(), row.primitive.clone());
-            let old = after.insert(key, row.state.clone());
-            if old.as_ref() != Some(&row.state) {
-                effects.events.add("attribution.profile.state_changed", row.payload(old));
-            }
+    // Of a key that comes twice the last counts; sorted, because the index is.
+    let changed: BTreeMap<&Key, &Row> = given.iter().map(|(key, row)| (key, row)).collect();
+    let changed: Vec<(&Key, &Row)> = changed
+        .into_iter()
+        .filter(|(key, row)| stored.get(*key).is_none_or(|old| !row.is_stored_as(old)))
+        .collect();
+    let rows: Vec<Value> = changed.iter().map(|(key, row)| row.json(key)).collect();
+    let now = connection.datetime(by.now);
+    write_rows(connection, PUT, &rows, &now).await?;
+    effects.committed.put += changed.len();
+    effects.touched.add(View::Attribution, changed.iter().map(|(key, _)| key.0.as_str()));
+    for (key, row) in changed {
+        let old = after.insert(key.clone(), row.state.clone());
+        if old.as_ref() != Some(&row.state) {
+            effects.events.add("attribution.profile.state_changed", row.payload(key, old));
         }
     }
     for identity in identities {
@@ -79,24 +60,48 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// The state of each (identity, primitive).
-type States = BTreeMap<(String, String), String>;
+/// An identity and a primitive.
+type Key = (String, String);
+/// The state of each.
+type States = BTreeMap<Key, String>;
 
-async fn states(
-    connection: &mut SqliteConnection,
+/// What is to be written.
+fn given(texts: &Interner, rows: &Frame) -> Result<Vec<(Key, Row)>, CommitError> {
+    let text = |name: &str| whole_column(texts, rows, name);
+    let keys = text("identity")?.into_iter().zip(text("primitive")?);
+    let values = text("value")?.into_iter().zip(text("state")?);
+    let (confidence, samples) = (rows.float64("confidence")?, rows.uint32("samples")?);
+    let (changed, observed) = (rows.float64("changed_at")?, rows.float64("observed_at")?);
+    let measures = confidence.iter().zip(samples).zip(changed.iter().zip(observed));
+    // What is no number cannot be stored as one.
+    let number = |measure: f64| if measure.is_finite() { measure } else { 0.0 };
+    let rows = keys.zip(values).zip(measures).map(
+        |((key, (value, state)), ((confidence, samples), (changed, observed)))| {
+            let (changed, observed) = (number(*changed), number(*observed));
+            let (confidence, samples) = (number(*confidence), i64::from(*samples));
+            (key, Row { value, state, confidence, samples, changed, observed })
+        },
+    );
+    Ok(rows.collect())
+}
+
+/// The rows of these identities.
+async fn stored(
+    connection: &mut Connection,
     identities: &BTreeSet<&str>,
-) -> Result<States, CommitError> {
-    let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT s.identity_uuid, s.primitive, s.state FROM json_each(?) AS one
-         JOIN attribution_state s ON s.identity_uuid = one.value",
-    )
-    .bind(serde_json::to_string(identities).unwrap_or_default())
-    .fetch_all(connection)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(identity, primitive, state)| ((identity, primitive), state))
-        .collect())
+) -> Result<BTreeMap<Key, Row>, CommitError> {
+    let mut stored = BTreeMap::new();
+    query(STORED)
+        .bind(serde_json::to_string(identities).unwrap_or_default())
+        .each(connection, |row| {
+            let (identity, primitive, value, state, confidence, samples, changed, observed) =
+                row.read()?;
+            let row = Row { value, state, confidence, samples, changed, observed };
+            stored.insert((identity, primitive), row);
+            Ok(())
+        })
+        .await?;
+    Ok(stored)
 }
 
 /// The primitives of an identity that look like several operators.
@@ -121,24 +126,38 @@ fn suspicion(identity: &str, primitives: &[&str], now: Timestamp) -> Value {
     })
 }
 
-/// A row as it was written.
-#[derive(sqlx::FromRow)]
-struct Written {
-    identity: String,
-    primitive: String,
+/// What a row says of its key.
+#[derive(Debug)]
+struct Row {
     value: String,
     state: String,
     confidence: f64,
     samples: i64,
+    changed: f64,
     observed: f64,
 }
 
-impl Written {
-    fn payload(self, old: Option<String>) -> Value {
-        let value: Value = serde_json::from_str(&self.value).unwrap_or(Value::String(self.value));
+impl Row {
+    /// Whether writing it would change nothing. MariaDB's FLOAT keeps fewer digits than we have: what is stored
+    /// there is the same if ours would be stored as it.
+    fn is_stored_as(&self, stored: &Self) -> bool {
+        (&self.value, &self.state, self.samples) == (&stored.value, &stored.state, stored.samples)
+            && is_stored_as(self.confidence, stored.confidence)
+            && is_stored_as(self.changed, stored.changed)
+            && is_stored_as(self.observed, stored.observed)
+    }
+
+    fn json(&self, (identity, primitive): &Key) -> Value {
+        let Self { value, state, confidence, samples, changed, observed } = self;
+        json!([identity, primitive, value, state, confidence, samples, changed, observed])
+    }
+
+    fn payload(&self, (identity, primitive): &Key, old: Option<String>) -> Value {
+        let value: Value =
+            serde_json::from_str(&self.value).unwrap_or_else(|_| Value::String(self.value.clone()));
         json!({
-            "identity_uuid": self.identity,
-            "primitive": self.primitive,
+            "identity_uuid": identity,
+            "primitive": primitive,
             "old_state": old,
             "new_state": self.state,
             "current_value": value,
@@ -149,18 +168,28 @@ impl Written {
     }
 }
 
+/// Whether a measure is stored as this: but for the last digit, which its way through a text may cost, or as a
+/// float of four bytes.
+#[expect(clippy::float_cmp, clippy::cast_possible_truncation, reason = "as the database cuts it")]
+fn is_stored_as(measure: f64, stored: f64) -> bool {
+    (measure - stored).abs() <= measure.abs() * 1e-15 || f64::from(measure as f32) == stored
+}
+
 // A JSON column has numeric affinity: a number comes back as one unless it is asked for as text.
-const PUT: &str = "INSERT INTO attribution_state (identity_uuid, primitive, current_value, state,
-         confidence, observation_count, last_change_ts, last_observation_ts, schema_version, updated_at)
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-         COALESCE(value ->> 6, 0.0), COALESCE(value ->> 7, 0.0), 1, ?2
-     FROM json_each(?1) WHERE TRUE
+const STORED: Sql = Sql::of(
+    "SELECT s.identity_uuid, s.primitive, {text s.current_value}, s.state, s.confidence,
+         s.observation_count, s.last_change_ts, s.last_observation_ts
+     FROM {?1: uuid key} AS n CROSS JOIN attribution_state s ON s.identity_uuid = n.uuid",
+);
+
+const PUT: Sql = Sql::of(
+    "INSERT INTO attribution_state (identity_uuid, primitive, current_value, state, confidence,
+         observation_count, last_change_ts, last_observation_ts, schema_version, updated_at)
+     SELECT n.uuid, n.primitive, n.value, n.state, n.confidence, n.samples, n.changed, n.observed, 1, ?2
+     FROM {?1: uuid key, primitive text, value text, state text, confidence real, samples int, changed real,
+         observed real} AS n WHERE TRUE
      ON CONFLICT (identity_uuid, primitive) DO UPDATE SET current_value = excluded.current_value,
          state = excluded.state, confidence = excluded.confidence,
          observation_count = excluded.observation_count, last_change_ts = excluded.last_change_ts,
-         last_observation_ts = excluded.last_observation_ts, updated_at = excluded.updated_at
-     WHERE (current_value, state, confidence, observation_count, last_change_ts, last_observation_ts)
-         IS NOT (excluded.current_value, excluded.state, excluded.confidence,
-             excluded.observation_count, excluded.last_change_ts, excluded.last_observation_ts)
-     RETURNING identity_uuid AS identity, primitive, CAST(current_value AS TEXT) AS value, state, confidence,
-         observation_count AS samples, last_observation_ts AS observed";
+         last_observation_ts = excluded.last_observation_ts, updated_at = excluded.updated_at",
+);

@@ -8,10 +8,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::store::StoreError;
+use crate::store::db::{Connection, Sql, query};
 use corral_kernels::forest::Forest;
 use corral_kernels::{Frame, Interner};
+use serde::Deserialize;
 use serde_json::json;
-use sqlx::{FromRow, SqliteConnection};
 
 use super::{Among, CommitError, Layer, ROWS_PER_STATEMENT, column, whole_column, write_rows};
 use crate::clock::Timestamp;
@@ -24,7 +26,7 @@ impl Layer {
         }
     }
 
-    fn groups_of(self) -> &'static str {
+    fn groups_of(self) -> Sql {
         match self {
             Self::Identity => IDENTITIES_OF,
             Self::Campaign => CAMPAIGNS_OF,
@@ -43,7 +45,7 @@ pub(super) struct Explanation<'a> {
 
 /// Replaces the edges of the members in the scope; gives the number of edges written.
 pub(super) async fn replace(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     texts: &Interner,
     explanation: Explanation<'_>,
     now: Timestamp,
@@ -98,7 +100,7 @@ fn counting(explanation: &Explanation<'_>) -> Result<Frame, CommitError> {
 }
 
 /// An old edge between a member of the scope and one outside.
-#[derive(Debug, FromRow)]
+#[derive(Debug, Deserialize)]
 struct Bridge {
     a: String,
     b: String,
@@ -110,21 +112,21 @@ struct Bridge {
 
 /// Deletes the evidence of the members in `scope`; gives the edges that led out of it.
 async fn delete(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     layer: Layer,
     scope: &[String],
-) -> Result<Vec<Bridge>, sqlx::Error> {
+) -> Result<Vec<Bridge>, StoreError> {
     let inside: HashSet<&str> = scope.iter().map(String::as_str).collect();
     let leads_out = |edge: &Bridge| !inside.contains(&*edge.a) || !inside.contains(&*edge.b);
     let mut bridges = Vec::new();
     for chunk in scope.chunks(ROWS_PER_STATEMENT) {
         let chunk = serde_json::to_string(chunk).unwrap_or_default();
-        for sql in [DELETE_A, DELETE_B] {
-            let gone: Vec<Bridge> = sqlx::query_as(sql)
-                .bind(&chunk)
-                .bind(layer.name())
-                .fetch_all(&mut *connection)
-                .await?;
+        for (select, delete) in [(OF_A, DELETE_A), (OF_B, DELETE_B)] {
+            let gone: Vec<Bridge> =
+                query(select).bind(&chunk).bind(layer.name()).all(connection).await?;
+            if !gone.is_empty() {
+                query(delete).bind(&chunk).bind(layer.name()).execute(connection).await?;
+            }
             bridges.extend(gone.into_iter().filter(leads_out));
         }
     }
@@ -134,11 +136,11 @@ async fn delete(
 /// The bridges within a group without which it would fall apart. Nothing of the scope is stored any more;
 /// `new` is what will be.
 async fn needed(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     layer: Layer,
     mut bridges: Vec<Bridge>,
     new: &[serde_json::Value],
-) -> Result<Vec<Bridge>, sqlx::Error> {
+) -> Result<Vec<Bridge>, StoreError> {
     if bridges.is_empty() {
         return Ok(bridges);
     }
@@ -146,10 +148,10 @@ async fn needed(
     let ends: Vec<&str> = bridges.iter().flat_map(|edge| [&*edge.a, &*edge.b]).collect();
     let ends = serde_json::to_string(&ends).unwrap_or_default();
     let groups: Vec<(String, String)> =
-        sqlx::query_as(layer.groups_of()).bind(&ends).fetch_all(&mut *connection).await?;
+        query(layer.groups_of()).bind(&ends).all(&mut *connection).await?;
     let groups: HashMap<String, String> = groups.into_iter().collect();
     let others: Vec<(String, String)> =
-        sqlx::query_as(CONNECTED).bind(&ends).bind(layer.name()).fetch_all(connection).await?;
+        query(CONNECTED).bind(&ends).bind(layer.name()).all(connection).await?;
     let new = new.iter().filter_map(|row| Some((row.get(1)?.as_str()?, row.get(2)?.as_str()?)));
     let tree: Vec<(&str, &str)> =
         new.chain(others.iter().map(|(a, b)| (a.as_str(), b.as_str()))).collect();
@@ -174,35 +176,81 @@ async fn needed(
     Ok(bridges)
 }
 
-const DELETE_A: &str = "DELETE FROM corral_evidence WHERE (layer, a) IN
-     (SELECT ?2, value FROM json_each(?1)) RETURNING a, b, reason, value, bits, committed_at";
-const DELETE_B: &str = "DELETE FROM corral_evidence WHERE (layer, b) IN
-     (SELECT ?2, value FROM json_each(?1)) RETURNING a, b, reason, value, bits, committed_at";
-/// The evidence between all that it connects with these.
-const CONNECTED: &str = "WITH RECURSIVE near (uuid) AS (
-         SELECT value FROM json_each(?1)
-         UNION SELECT e.b FROM near JOIN corral_evidence e ON e.layer = ?2 AND e.a = near.uuid
-         UNION SELECT e.a FROM near JOIN corral_evidence e ON e.layer = ?2 AND e.b = near.uuid
+macro_rules! of {
+    ($end:literal) => {
+        Sql::of(concat!(
+            "SELECT e.a, e.b, e.reason, e.value, e.bits, e.committed_at FROM {?1: uuid key} AS n
+             CROSS JOIN corral_evidence e ON e.layer = ?2 AND e.",
+            $end,
+            " = n.uuid"
+        ))
+    };
+}
+
+macro_rules! delete {
+    ($end:literal) => {
+        Sql::of(concat!(
+            "DELETE FROM corral_evidence WHERE (layer, ",
+            $end,
+            ") IN
+                 (SELECT ?2, n.uuid FROM {?1: uuid key} AS n)"
+        ))
+        .mariadb(concat!(
+            "DELETE e FROM {?1: uuid key} AS n
+             CROSS JOIN corral_evidence e ON e.layer = ?2 AND e.",
+            $end,
+            " = n.uuid"
+        ))
+    };
+}
+
+const OF_A: Sql = of!("a");
+const OF_B: Sql = of!("b");
+const DELETE_A: Sql = delete!("a");
+const DELETE_B: Sql = delete!("b");
+/// The evidence between all that it connects with these. PostgreSQL wants to meet what is near but once.
+const CONNECTED: Sql = Sql::of(
+    "WITH RECURSIVE near (uuid) AS (
+         SELECT n.uuid FROM {?1: uuid key} AS n
+         UNION SELECT e.b FROM near CROSS JOIN corral_evidence e ON e.layer = ?2 AND e.a = near.uuid
+         UNION SELECT e.a FROM near CROSS JOIN corral_evidence e ON e.layer = ?2 AND e.b = near.uuid
      )
-     SELECT e.a, e.b FROM near JOIN corral_evidence e ON e.layer = ?2 AND e.a = near.uuid";
+     SELECT e.a, e.b FROM near CROSS JOIN corral_evidence e ON e.layer = ?2 AND e.a = near.uuid",
+)
+.postgres(
+    "WITH RECURSIVE near (uuid) AS (
+         SELECT n.uuid FROM {?1: uuid key} AS n
+         UNION SELECT o.uuid FROM near JOIN LATERAL (
+             SELECT e.b AS uuid FROM corral_evidence e WHERE e.layer = ?2 AND e.a = near.uuid
+             UNION ALL SELECT e.a FROM corral_evidence e WHERE e.layer = ?2 AND e.b = near.uuid
+         ) o ON TRUE
+     )
+     SELECT e.a, e.b FROM near CROSS JOIN corral_evidence e ON e.layer = ?2 AND e.a = near.uuid",
+);
 /// The live groups of these, by member; a merged identity has none.
-const IDENTITIES_OF: &str = "WITH RECURSIVE chain (member, uuid) AS (
-         SELECT a.uuid, a.identity_id FROM json_each(?1) m JOIN attackers a ON a.uuid = m.value
+const IDENTITIES_OF: Sql = Sql::of(
+    "WITH RECURSIVE chain (member, uuid) AS (
+         SELECT a.uuid, a.identity_id FROM {?1: uuid key} AS n CROSS JOIN attackers a ON a.uuid = n.uuid
          UNION SELECT chain.member, i.merged_into_uuid FROM chain
-             JOIN attacker_identities i ON i.uuid = chain.uuid WHERE i.merged_into_uuid IS NOT NULL
+             CROSS JOIN attacker_identities i ON i.uuid = chain.uuid WHERE i.merged_into_uuid IS NOT NULL
      )
-     SELECT chain.member, i.uuid FROM chain JOIN attacker_identities i ON i.uuid = chain.uuid
-     WHERE i.merged_into_uuid IS NULL";
-const CAMPAIGNS_OF: &str = "WITH RECURSIVE chain (member, uuid) AS (
-         SELECT i.uuid, i.campaign_id FROM json_each(?1) m JOIN attacker_identities i ON i.uuid = m.value
-             WHERE i.merged_into_uuid IS NULL
+     SELECT chain.member, i.uuid FROM chain CROSS JOIN attacker_identities i ON i.uuid = chain.uuid
+     WHERE i.merged_into_uuid IS NULL",
+);
+const CAMPAIGNS_OF: Sql = Sql::of(
+    "WITH RECURSIVE chain (member, uuid) AS (
+         SELECT i.uuid, i.campaign_id FROM {?1: uuid key} AS n
+             CROSS JOIN attacker_identities i ON i.uuid = n.uuid WHERE i.merged_into_uuid IS NULL
          UNION SELECT chain.member, c.merged_into_uuid FROM chain
-             JOIN campaigns c ON c.uuid = chain.uuid WHERE c.merged_into_uuid IS NOT NULL
+             CROSS JOIN campaigns c ON c.uuid = chain.uuid WHERE c.merged_into_uuid IS NOT NULL
      )
-     SELECT chain.member, c.uuid FROM chain JOIN campaigns c ON c.uuid = chain.uuid
-     WHERE c.merged_into_uuid IS NULL";
-const INSERT: &str =
-    "INSERT OR REPLACE INTO corral_evidence (layer, a, b, reason, value, bits, committed_at)
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-         CAST(?2 AS INTEGER)
-     FROM json_each(?1)";
+     SELECT chain.member, c.uuid FROM chain CROSS JOIN campaigns c ON c.uuid = chain.uuid
+     WHERE c.merged_into_uuid IS NULL",
+);
+const INSERT: Sql = Sql::of(
+    "INSERT INTO corral_evidence (layer, a, b, reason, value, bits, committed_at)
+     SELECT n.layer, n.a, n.b, n.reason, n.value, n.bits, {int ?2}
+     FROM {?1: layer text, a key, b key, reason text, value text, bits real} AS n WHERE TRUE
+     ON CONFLICT (layer, a, b) DO UPDATE SET reason = excluded.reason, value = excluded.value,
+         bits = excluded.bits, committed_at = excluded.committed_at",
+);

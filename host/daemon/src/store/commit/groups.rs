@@ -2,74 +2,106 @@
 
 use std::collections::BTreeMap;
 
+use crate::store::db::{Connection, Sql};
 use corral_kernels::{Frame, Interner};
 use serde_json::json;
-use sqlx::SqliteConnection;
 
 use super::{CommitError, Effects, Layer, View, column, write_rows};
 use crate::clock::Timestamp;
 use crate::ids;
-use crate::store::encoding::datetime;
 
-/// The statements of one layer. `?1` is a JSON array of rows, `?2` the time.
+/// The statements of one layer. `?1` is a JSON list of rows, `?2` the time.
 ///
-/// A unary plus keeps SQLite from the index on what is NULL in most rows: it would look through all of
-/// those for every row of the array, instead of looking up one key.
+/// `{+}` keeps SQLite from the index on what is NULL in most rows: it would look through all of those for
+/// every row of the list, instead of looking up one key.
 struct Statements {
-    insert: &'static str,
-    link: &'static str,
-    merge: &'static str,
-    unmerge: &'static str,
-    count: Option<&'static str>,
+    insert: Sql,
+    link: Sql,
+    merge: Sql,
+    unmerge: Sql,
+    count: Option<Sql>,
 }
 
-const IDENTITY: Statements = Statements {
-    insert: "INSERT OR IGNORE INTO attacker_identities (uuid, schema_version, first_seen_at, last_seen_at,
-             created_at, updated_at, observation_count)
-         SELECT value ->> 0, 1, ?2, ?2, ?2, ?2, value ->> 1 FROM json_each(?1)",
-    link: "UPDATE attackers SET identity_id = new.value ->> 1 FROM json_each(?1) AS new
-         WHERE attackers.uuid = new.value ->> 0 AND +identity_id IS NULL AND ?2 <> ''
-         AND EXISTS (SELECT 1 FROM attacker_identities i WHERE i.uuid = new.value ->> 1)",
-    merge: "UPDATE attacker_identities SET merged_into_uuid = new.value ->> 1, updated_at = ?2
-         FROM json_each(?1) AS new
-         WHERE attacker_identities.uuid = new.value ->> 0 AND +merged_into_uuid IS NULL
-         AND EXISTS (SELECT 1 FROM attacker_identities w
-             WHERE w.uuid = new.value ->> 1 AND +w.merged_into_uuid IS NULL)",
-    unmerge: "UPDATE attacker_identities SET merged_into_uuid = NULL, updated_at = ?2
-         FROM json_each(?1) AS new
-         WHERE attacker_identities.uuid = new.value ->> 0 AND +merged_into_uuid = new.value ->> 1",
-    // Counts and times of identities are derived by the rollup.
-    count: None,
-};
+macro_rules! statements {
+    ($members:literal, $group:literal, $groups:literal, $size:literal, $count:expr) => {
+        Statements {
+            insert: Sql::of(concat!(
+                "INSERT INTO ", $groups, " (uuid, schema_version, first_seen_at, last_seen_at, created_at,
+                     updated_at, ", $size, ")
+                 SELECT n.uuid, 1, ?2, ?2, ?2, ?2, n.members FROM {?1: uuid key, members int} n WHERE TRUE
+                 ON CONFLICT DO NOTHING"
+            )),
+            link: Sql::of(concat!(
+                "UPDATE ", $members, " SET ", $group, " = n.target FROM {?1: uuid key, target key} AS n
+                 WHERE ", $members, ".uuid = n.uuid AND {+}", $group, " IS NULL AND ?2 <> ''
+                 AND EXISTS (SELECT 1 FROM ", $groups, " g WHERE g.uuid = n.target)"
+            ))
+            .mariadb(concat!(
+                "UPDATE {?1: uuid key, target key} AS n CROSS JOIN ", $members, " m ON m.uuid = n.uuid
+                 CROSS JOIN ", $groups, " g ON g.uuid = n.target
+                 SET m.", $group, " = n.target WHERE m.", $group, " IS NULL AND ?2 <> ''"
+            )),
+            merge: Sql::of(concat!(
+                "UPDATE ", $groups, " SET merged_into_uuid = n.target, updated_at = ?2
+                 FROM {?1: uuid key, target key} AS n
+                 WHERE ", $groups, ".uuid = n.uuid AND {+}merged_into_uuid IS NULL
+                 AND EXISTS (SELECT 1 FROM ", $groups, " w
+                     WHERE w.uuid = n.target AND {+}w.merged_into_uuid IS NULL)"
+            ))
+            .mariadb(concat!(
+                "UPDATE {?1: uuid key, target key} AS n CROSS JOIN ", $groups, " g ON g.uuid = n.uuid
+                 CROSS JOIN ", $groups, " w ON w.uuid = n.target AND w.merged_into_uuid IS NULL
+                 SET g.merged_into_uuid = n.target, g.updated_at = ?2 WHERE g.merged_into_uuid IS NULL"
+            )),
+            unmerge: Sql::of(concat!(
+                "UPDATE ", $groups, " SET merged_into_uuid = NULL, updated_at = ?2
+                 FROM {?1: uuid key, former key} AS n
+                 WHERE ", $groups, ".uuid = n.uuid AND {+}merged_into_uuid = n.former"
+            ))
+            .mariadb(concat!(
+                "UPDATE {?1: uuid key, former key} AS n CROSS JOIN ", $groups, " g ON g.uuid = n.uuid
+                 SET g.merged_into_uuid = NULL, g.updated_at = ?2 WHERE g.merged_into_uuid = n.former"
+            )),
+            count: $count,
+        }
+    };
+}
 
-const CAMPAIGN: Statements = Statements {
-    insert: "INSERT OR IGNORE INTO campaigns (uuid, schema_version, first_seen_at, last_seen_at,
-             created_at, updated_at, identity_count)
-         SELECT value ->> 0, 1, ?2, ?2, ?2, ?2, value ->> 1 FROM json_each(?1)",
-    link: "UPDATE attacker_identities SET campaign_id = new.value ->> 1 FROM json_each(?1) AS new
-         WHERE attacker_identities.uuid = new.value ->> 0 AND +campaign_id IS NULL AND ?2 <> ''
-         AND EXISTS (SELECT 1 FROM campaigns c WHERE c.uuid = new.value ->> 1)",
-    merge: "UPDATE campaigns SET merged_into_uuid = new.value ->> 1, updated_at = ?2
-         FROM json_each(?1) AS new
-         WHERE campaigns.uuid = new.value ->> 0 AND +merged_into_uuid IS NULL
-         AND EXISTS (SELECT 1 FROM campaigns w
-             WHERE w.uuid = new.value ->> 1 AND +w.merged_into_uuid IS NULL)",
-    unmerge: "UPDATE campaigns SET merged_into_uuid = NULL, updated_at = ?2
-         FROM json_each(?1) AS new
-         WHERE campaigns.uuid = new.value ->> 0 AND +merged_into_uuid = new.value ->> 1",
-    count: Some(
-        "UPDATE campaigns SET updated_at = ?2, identity_count =
-             (SELECT COUNT(*) FROM attacker_identities i WHERE i.campaign_id = campaigns.uuid
-              AND i.merged_into_uuid IS NULL)
-         WHERE uuid IN (SELECT value FROM json_each(?1))",
-    ),
-};
+const IDENTITY: Statements = statements!(
+    "attackers",
+    "identity_id",
+    "attacker_identities",
+    "observation_count",
+    // Counts and times of identities are derived by the rollup.
+    None
+);
+
+const CAMPAIGN: Statements = statements!(
+    "attacker_identities",
+    "campaign_id",
+    "campaigns",
+    "identity_count",
+    Some(
+        Sql::of(
+            "UPDATE campaigns SET updated_at = ?2, identity_count =
+                 (SELECT COUNT(*) FROM attacker_identities i WHERE i.campaign_id = campaigns.uuid
+                  AND i.merged_into_uuid IS NULL)
+             WHERE uuid IN (SELECT n.uuid FROM {?1: uuid key} AS n)",
+        )
+        .mariadb(
+            "UPDATE {?1: uuid key} AS n CROSS JOIN campaigns c ON c.uuid = n.uuid
+             SET c.updated_at = ?2, c.identity_count =
+                 (SELECT COUNT(*) FROM attacker_identities i WHERE i.campaign_id = c.uuid
+                  AND i.merged_into_uuid IS NULL)"
+        )
+    )
+);
 
 impl Layer {
-    fn statements(self) -> &'static Statements {
+    fn statements(self) -> Statements {
         match self {
-            Self::Identity => &IDENTITY,
-            Self::Campaign => &CAMPAIGN,
+            Self::Identity => IDENTITY,
+            Self::Campaign => CAMPAIGN,
         }
     }
 
@@ -99,7 +131,7 @@ impl Layer {
 
 /// One commit's hand on the database.
 pub(super) struct Writer<'a> {
-    pub(super) connection: &'a mut SqliteConnection,
+    pub(super) connection: &'a mut Connection,
     pub(super) texts: &'a Interner,
     pub(super) now: Timestamp,
     pub(super) effects: &'a mut Effects,
@@ -125,7 +157,7 @@ impl Writer<'_> {
             .collect();
         let inserts: Vec<_> =
             formed.iter().map(|(group, members)| json!([group, members.len()])).collect();
-        let now = datetime(self.now);
+        let now = self.connection.datetime(self.now);
         write_rows(self.connection, layer.statements().insert, &inserts, &now).await?;
         let links: Vec<_> = formed
             .iter()
@@ -162,7 +194,7 @@ impl Writer<'_> {
 
     async fn join(&mut self, layer: Layer, links: &[(String, String)]) -> Result<(), CommitError> {
         let rows: Vec<_> = links.iter().map(|(member, group)| json!([member, group])).collect();
-        let now = datetime(self.now);
+        let now = self.connection.datetime(self.now);
         let written = write_rows(self.connection, layer.statements().link, &rows, &now).await?;
         guard(written, links.len(), "an attacker or identity that was free")?;
         self.effects.committed.linked += links.len();
@@ -182,7 +214,7 @@ impl Writer<'_> {
     ) -> Result<(), CommitError> {
         let losers = column(self.texts, groups, "uuid", losers)?;
         let winners = column(self.texts, groups, "uuid", winners)?;
-        let now = datetime(self.now);
+        let now = self.connection.datetime(self.now);
         for (loser, winner) in losers.iter().zip(&winners) {
             let row = [json!([loser, winner])];
             let written = write_rows(self.connection, layer.statements().merge, &row, &now).await?;
@@ -204,7 +236,7 @@ impl Writer<'_> {
         let former = column(self.texts, groups, "merged_into", rows)?;
         let pairs: Vec<_> =
             back.iter().zip(&former).map(|(back, former)| json!([back, former])).collect();
-        let now = datetime(self.now);
+        let now = self.connection.datetime(self.now);
         let written = write_rows(self.connection, layer.statements().unmerge, &pairs, &now).await?;
         guard(written, pairs.len(), "a group that was merged")?;
         for (back, former) in back.iter().zip(&former) {
@@ -227,7 +259,8 @@ impl Writer<'_> {
             return Ok(());
         };
         let groups: Vec<_> = groups.into_iter().map(serde_json::Value::from).collect();
-        write_rows(self.connection, count, &groups, &datetime(self.now)).await?;
+        let now = self.connection.datetime(self.now);
+        write_rows(self.connection, count, &groups, &now).await?;
         Ok(())
     }
 }

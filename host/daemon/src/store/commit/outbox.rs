@@ -1,8 +1,9 @@
 //! Events that follow from changes, with DECNET's topics and payloads, kept until the bus has them.
 
+use crate::store::db::{Connection, Sql, query};
 use serde_json::{Value, json};
-use sqlx::SqliteConnection;
 
+use super::spray::Sprays;
 use super::{CommitError, Committer, Layer, write_rows};
 
 /// Events kept for a bus that does not come; older ones go.
@@ -50,12 +51,16 @@ impl Events {
     }
 
     pub(super) fn merged(&mut self, layer: Layer, winner: &str, loser: &str) {
+        let mut payload = json!({"winner_uuid": winner, "loser_uuid": loser});
         let topic = match layer {
             Layer::Identity => "identity.merged",
             Layer::Campaign => "campaign.merged",
         };
-        self.merged
-            .push(Event { topic, payload: json!({"winner_uuid": winner, "loser_uuid": loser}) });
+        if let (Layer::Identity, Value::Object(payload)) = (layer, &mut payload) {
+            // DECNET's worker for tactics passes by whatever names no identity and no attacker so.
+            payload.insert("identity_uuid".to_owned(), json!(winner));
+        }
+        self.merged.push(Event { topic, payload });
     }
 
     pub(super) fn unmerged(&mut self, layer: Layer, back: &str, former: &str) {
@@ -73,11 +78,19 @@ impl Events {
     }
 
     pub(super) async fn write(
-        self,
-        connection: &mut SqliteConnection,
+        mut self,
+        connection: &mut Connection,
         by: Committer<'_>,
     ) -> Result<(), CommitError> {
-        let formed = self.formed.into_iter().flat_map(|formed| formed.events(by.event_bytes_max));
+        let sprays = self.sprays(connection).await?;
+        for event in &mut self.merged {
+            event.tell(&sprays);
+        }
+        let formed = self.formed.into_iter().flat_map(|formed| {
+            let mut events = formed.events(by.event_bytes_max);
+            events.iter_mut().for_each(|event| event.tell(&sprays));
+            events
+        });
         let rows: Vec<Value> = formed
             .chain(self.linked)
             .chain(self.merged)
@@ -92,13 +105,44 @@ impl Events {
             return Ok(());
         }
         write_rows(connection, INSERT, &rows, &by.now.micros().to_string()).await?;
-        sqlx::query(
-            "DELETE FROM corral_outbox WHERE id <= (SELECT MAX(id) FROM corral_outbox) - ?",
+        query(
+            "DELETE FROM corral_outbox WHERE id <=
+                 (SELECT n.newest FROM (SELECT MAX(id) AS newest FROM corral_outbox) AS n) - ?",
         )
         .bind(ROWS_MAX)
         .execute(connection)
         .await?;
         Ok(())
+    }
+}
+
+impl Events {
+    /// What the identities tried that were formed or merged.
+    async fn sprays(&self, connection: &mut Connection) -> Result<Sprays, CommitError> {
+        let formed = self.formed.iter().filter(|formed| formed.layer == Layer::Identity);
+        let formed = formed.map(|formed| formed.group.as_str());
+        let merged = self.merged.iter().flat_map(Event::identities);
+        Sprays::of(connection, &formed.chain(merged).collect()).await
+    }
+}
+
+impl Event {
+    /// The identities that an event about forming or merging speaks of.
+    fn identities(&self) -> impl Iterator<Item = &str> {
+        let keys: &[&str] = match self.topic {
+            "identity.formed" => &["identity_uuid"],
+            "identity.merged" => &["winner_uuid", "loser_uuid"],
+            _ => &[],
+        };
+        keys.iter().filter_map(|key| self.payload.get(key)?.as_str())
+    }
+
+    fn tell(&mut self, sprays: &Sprays) {
+        let identities: Vec<String> = self.identities().map(str::to_owned).collect();
+        let identities: Vec<&str> = identities.iter().map(String::as_str).collect();
+        if let Value::Object(payload) = &mut self.payload {
+            sprays.tell(&identities, payload);
+        }
     }
 }
 
@@ -135,15 +179,21 @@ impl Formed {
 
 fn link(layer: Layer, group: &str, member: &str) -> Value {
     match layer {
-        Layer::Identity => json!({"identity_uuid": group, "observation_uuid": member}),
+        Layer::Identity => json!({
+            "identity_uuid": group,
+            "observation_uuid": member,
+            "attacker_uuid": member,
+        }),
         Layer::Campaign => {
             json!({"campaign_uuid": group, "identity_uuid": member, "prior_campaign_uuid": null})
         }
     }
 }
 
-const INSERT: &str = "INSERT INTO corral_outbox (topic, type, payload, created_at)
-     SELECT value ->> 0, value ->> 1, value ->> 2, CAST(?2 AS INTEGER) FROM json_each(?1)";
+const INSERT: Sql = Sql::of(
+    "INSERT INTO corral_outbox (topic, type, payload, created_at)
+     SELECT n.topic, n.type, n.payload, {int ?2} FROM {?1: topic text, type text, payload text} AS n",
+);
 
 #[cfg(test)]
 mod tests {

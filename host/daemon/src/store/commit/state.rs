@@ -1,15 +1,16 @@
 //! A plugin's own rows, written by key, only where they are new or differ.
 
+use std::collections::HashMap;
+
+use crate::store::db::{Connection, Sql, query};
 use corral_kernels::{Frame, Interner};
 use serde_json::json;
-use sqlx::SqliteConnection;
 
 use super::{CommitError, Committer, Effects, View, whole_column, write_rows};
-use crate::store::encoding::datetime;
 
 /// A plugin's own rows: `key`, `value`; an absent value takes the row away.
 pub(super) async fn put(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     texts: &Interner,
     rows: &Frame,
     by: Committer<'_>,
@@ -18,23 +19,49 @@ pub(super) async fn put(
     let values = rows.text("value")?;
     let present = |at: usize| values.get(at).is_some_and(|code| *code != corral_kernels::ABSENT);
     let text = |name: &str| whole_column(texts, rows, name);
-    let pairs = text("key")?.into_iter().zip(text("value")?);
-    let (kept, gone): (Vec<_>, Vec<_>) = pairs.enumerate().partition(|(at, _)| present(*at));
-    let kept: Vec<_> =
-        kept.into_iter().map(|(_, (key, value))| json!([by.plugin, key, value])).collect();
-    let gone: Vec<_> = gone.into_iter().map(|(_, (key, _))| json!([by.plugin, key])).collect();
-    let now = datetime(by.now);
-    let written = write_rows(connection, PUT, &kept, &now).await?
-        + write_rows(connection, DROP, &gone, &now).await?;
-    if written > 0 {
-        effects.committed.put += usize::try_from(written).unwrap_or(usize::MAX);
+    let pairs: Vec<(String, String)> = text("key")?.into_iter().zip(text("value")?).collect();
+    let keys: Vec<&str> = pairs.iter().map(|(key, _)| key.as_str()).collect();
+    let stored: HashMap<String, String> = query(STORED)
+        .bind(serde_json::to_string(&keys).unwrap_or_default())
+        .bind(by.plugin)
+        .all::<(String, String)>(connection)
+        .await?
+        .into_iter()
+        .collect();
+    let (mut kept, mut gone) = (Vec::new(), Vec::new());
+    for (at, (key, value)) in pairs.iter().enumerate() {
+        match stored.get(key) {
+            before if present(at) && before != Some(value) => {
+                kept.push(json!([by.plugin, key, value]));
+            }
+            Some(_) if !present(at) => gone.push(json!([by.plugin, key])),
+            _ => {}
+        }
+    }
+    let now = connection.datetime(by.now);
+    write_rows(connection, PUT, &kept, &now).await?;
+    write_rows(connection, DROP, &gone, &now).await?;
+    if !kept.is_empty() || !gone.is_empty() {
+        effects.committed.put += kept.len() + gone.len();
         effects.touched.add_unlisted(View::State);
     }
     Ok(())
 }
 
-const PUT: &str = "INSERT INTO corral_state (plugin, key, value)
-     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE ?2 <> ''
-     ON CONFLICT (plugin, key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-const DROP: &str = "DELETE FROM corral_state WHERE (plugin, key) IN
-     (SELECT value ->> 0, value ->> 1 FROM json_each(?1)) AND ?2 <> ''";
+const STORED: Sql = Sql::of(
+    "SELECT s.`key`, s.value FROM {?1: name text} AS n
+     CROSS JOIN corral_state s ON s.plugin = ?2 AND s.`key` = n.name",
+);
+const PUT: Sql = Sql::of(
+    "INSERT INTO corral_state (plugin, `key`, value)
+     SELECT n.plugin, n.name, n.value FROM {?1: plugin text, name text, value text} AS n WHERE ?2 <> ''
+     ON CONFLICT (plugin, `key`) DO UPDATE SET value = excluded.value",
+);
+const DROP: Sql = Sql::of(
+    "DELETE FROM corral_state WHERE (plugin, `key`) IN
+     (SELECT n.plugin, n.name FROM {?1: plugin text, name text} AS n) AND ?2 <> ''",
+)
+.mariadb(
+    "DELETE s FROM {?1: plugin text, name text} AS n
+     CROSS JOIN corral_state s ON s.plugin = n.plugin AND s.`key` = n.name WHERE ?2 <> ''",
+);

@@ -1,12 +1,12 @@
 //! What reports ask of behaviour.
 
-use serde::Serialize;
-use sqlx::FromRow;
+use crate::store::db::query;
+use serde::{Deserialize, Serialize};
 
 use crate::store::{Store, StoreError};
 
 /// How steady one identity is, over all its primitives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SteadinessRow {
     /// The identity.
     pub identity: String,
@@ -25,7 +25,7 @@ pub struct SteadinessRow {
 }
 
 /// The state of one primitive of one identity.
-#[derive(Clone, Debug, PartialEq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StateRow {
     /// The identity.
     pub identity: String,
@@ -42,7 +42,7 @@ pub struct StateRow {
 }
 
 /// How many identities have a primitive in a state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrimitiveRow {
     /// The primitive.
     pub primitive: String,
@@ -61,9 +61,10 @@ pub struct PrimitiveRow {
 // What is known of live identities.
 macro_rules! counts {
     () => {
-        "COALESCE(SUM(s.state = 'stable'), 0) AS stable, COALESCE(SUM(s.state = 'drifting'), 0) AS drifting,
-         COALESCE(SUM(s.state = 'conflicted'), 0) AS conflicted,
-         COALESCE(SUM(s.state = 'multi_actor'), 0) AS multi_actor"
+        "COUNT(CASE WHEN s.state = 'stable' THEN 1 END) AS stable,
+         COUNT(CASE WHEN s.state = 'drifting' THEN 1 END) AS drifting,
+         COUNT(CASE WHEN s.state = 'conflicted' THEN 1 END) AS conflicted,
+         COUNT(CASE WHEN s.state = 'multi_actor' THEN 1 END) AS multi_actor"
     };
 }
 
@@ -73,15 +74,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; so for the others.
     pub async fn primitives(&self) -> Result<Vec<PrimitiveRow>, StoreError> {
-        Ok(sqlx::query_as(concat!(
+        query(concat!(
             "SELECT s.primitive, ",
             counts!(),
-            ", COALESCE(SUM(s.state = 'unknown'), 0) AS unknown
+            ", COUNT(CASE WHEN s.state = 'unknown' THEN 1 END) AS unknown
              FROM attribution_state s JOIN attacker_identities i ON i.uuid = s.identity_uuid
              WHERE i.merged_into_uuid IS NULL GROUP BY s.primitive ORDER BY s.primitive"
         ))
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// Live identities that are not steady, the least steady first: those that look like several
@@ -90,18 +91,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn unsteady(&self, most: u32) -> Result<Vec<SteadinessRow>, StoreError> {
-        Ok(sqlx::query_as(concat!(
-            "SELECT i.uuid AS identity, i.observation_count AS addresses,
+        query(concat!(
+            "SELECT * FROM (SELECT i.uuid AS identity, i.observation_count AS addresses,
                  MAX(s.observation_count) AS samples, ",
             counts!(),
             " FROM attribution_state s JOIN attacker_identities i ON i.uuid = s.identity_uuid
-             WHERE i.merged_into_uuid IS NULL GROUP BY i.uuid
-             HAVING multi_actor + conflicted + drifting > 0
-             ORDER BY multi_actor DESC, conflicted DESC, drifting DESC, samples DESC, i.uuid LIMIT ?"
+             WHERE i.merged_into_uuid IS NULL GROUP BY i.uuid, i.observation_count) AS s
+             WHERE multi_actor + conflicted + drifting > 0
+             ORDER BY multi_actor DESC, conflicted DESC, drifting DESC, samples DESC, identity LIMIT ?"
         ))
         .bind(most)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// Live identities with at least three samples of something: how many there are, and how many of
@@ -110,14 +111,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn steady(&self) -> Result<(i64, i64), StoreError> {
-        Ok(sqlx::query_as(
-            "SELECT COUNT(*), COALESCE(SUM(unsteady = 0), 0) FROM (
-                 SELECT SUM(s.state IN ('drifting', 'conflicted', 'multi_actor')) AS unsteady
+        query(
+            "SELECT COUNT(*), COUNT(CASE WHEN unsteady = 0 THEN 1 END) FROM (
+                 SELECT COUNT(CASE WHEN s.state IN ('drifting', 'conflicted', 'multi_actor') THEN 1 END)
+                     AS unsteady
                  FROM attribution_state s JOIN attacker_identities i ON i.uuid = s.identity_uuid
-                 WHERE i.merged_into_uuid IS NULL AND s.state <> 'unknown' GROUP BY i.uuid)",
+                 WHERE i.merged_into_uuid IS NULL AND s.state <> 'unknown' GROUP BY i.uuid) AS s",
         )
-        .fetch_one(&self.readers)
-        .await?)
+        .one(&mut self.read().await?)
+        .await
     }
 
     /// The states of an identity, by primitive.
@@ -125,13 +127,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn states(&self, identity: &str) -> Result<Vec<StateRow>, StoreError> {
-        Ok(sqlx::query_as(
-            "SELECT identity_uuid AS identity, primitive, state, CAST(current_value AS TEXT) AS value,
+        query(
+            "SELECT identity_uuid AS identity, primitive, state, {text current_value} AS value,
                  confidence, observation_count AS samples
              FROM attribution_state WHERE identity_uuid = ? ORDER BY primitive",
         )
         .bind(identity)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 }

@@ -1,13 +1,13 @@
 //! What reports ask of campaigns.
 
-use serde::Serialize;
-use sqlx::FromRow;
+use crate::store::db::query;
+use serde::{Deserialize, Serialize};
 
 use super::Edge;
 use crate::store::{Store, StoreError};
 
 /// A live campaign of more than one identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CampaignRow {
     /// Its id.
     pub uuid: String,
@@ -22,7 +22,7 @@ pub struct CampaignRow {
 }
 
 /// A live identity, as a campaign's evidence names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberRow {
     /// Its id.
     pub uuid: String,
@@ -40,9 +40,9 @@ macro_rules! tree {
             "WITH RECURSIVE tree (root, uuid) AS (
                  SELECT uuid, uuid FROM campaigns WHERE merged_into_uuid IS NULL
                  UNION
-                 SELECT tree.root, c.uuid FROM campaigns c JOIN tree ON c.merged_into_uuid = tree.uuid
+                 SELECT tree.root, c.uuid FROM tree CROSS JOIN campaigns c ON c.merged_into_uuid = tree.uuid
              ), member (root, identity) AS (
-                 SELECT tree.root, i.uuid FROM tree JOIN attacker_identities i
+                 SELECT tree.root, i.uuid FROM tree CROSS JOIN attacker_identities i
                      ON i.campaign_id = tree.uuid AND i.merged_into_uuid IS NULL
              ) ",
             $select
@@ -57,12 +57,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; so for the others.
     pub async fn allied(&self) -> Result<(i64, i64, i64), StoreError> {
-        Ok(sqlx::query_as(tree!(
-            "SELECT COUNT(*), COALESCE(SUM(size > 1), 0), COALESCE(SUM(IIF(size > 1, size, 0)), 0)
-             FROM (SELECT COUNT(*) AS size FROM member GROUP BY root)"
+        query(tree!(
+            "SELECT COUNT(*), COUNT(CASE WHEN size > 1 THEN 1 END),
+                 {int COALESCE(SUM(CASE WHEN size > 1 THEN size END), 0)}
+             FROM (SELECT COUNT(*) AS size FROM member GROUP BY root) AS s"
         ))
-        .fetch_one(&self.readers)
-        .await?)
+        .one(&mut self.read().await?)
+        .await
     }
 
     /// Live campaigns of more than one identity, the largest first.
@@ -70,16 +71,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn largest_campaigns(&self, most: u32) -> Result<Vec<CampaignRow>, StoreError> {
-        Ok(sqlx::query_as(tree!(
-            "SELECT member.root AS uuid, COUNT(*) AS identities, SUM(i.observation_count) AS addresses,
+        query(tree!(
+            "SELECT member.root AS uuid, COUNT(*) AS identities, {int SUM(i.observation_count)} AS addresses,
                  MIN(i.first_seen_at) AS first_seen, MAX(i.last_seen_at) AS last_seen
              FROM member JOIN attacker_identities i ON i.uuid = member.identity
              GROUP BY member.root HAVING COUNT(*) > 1
              ORDER BY identities DESC, addresses DESC, member.root LIMIT ?"
         ))
         .bind(most)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// The live identities of a live campaign, the largest first.
@@ -87,21 +88,21 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn campaign_members(&self, campaign: &str) -> Result<Vec<MemberRow>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "WITH RECURSIVE tree (uuid) AS (
-                 SELECT ?
+                 SELECT {key ?}
                  UNION
-                 SELECT c.uuid FROM campaigns c JOIN tree ON c.merged_into_uuid = tree.uuid
+                 SELECT c.uuid FROM tree CROSS JOIN campaigns c ON c.merged_into_uuid = tree.uuid
              )
              SELECT i.uuid, i.observation_count AS addresses,
                  (SELECT a.ip FROM attackers a WHERE a.identity_id = i.uuid
                   ORDER BY a.first_seen, a.uuid LIMIT 1) AS ip
-             FROM tree JOIN attacker_identities i ON i.campaign_id = tree.uuid
+             FROM tree CROSS JOIN attacker_identities i ON i.campaign_id = tree.uuid
              WHERE i.merged_into_uuid IS NULL ORDER BY addresses DESC, i.uuid",
         )
         .bind(campaign)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 
     /// The live campaign that speaks for an identity.
@@ -109,7 +110,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn live_campaign(&self, identity: &str) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar(
+        query(
             "WITH RECURSIVE chain (uuid) AS (
                  SELECT campaign_id FROM attacker_identities WHERE uuid = ?
                  UNION
@@ -120,8 +121,8 @@ impl Store {
              WHERE c.merged_into_uuid IS NULL",
         )
         .bind(identity)
-        .fetch_optional(&self.readers)
-        .await?)
+        .optional(&mut self.read().await?)
+        .await
     }
 
     /// The evidence between the identities of a campaign.

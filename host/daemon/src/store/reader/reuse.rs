@@ -1,12 +1,12 @@
 //! What reports ask of reused credentials.
 
-use serde::Serialize;
-use sqlx::FromRow;
+use crate::store::db::query;
+use serde::{Deserialize, Serialize};
 
 use crate::store::{Store, StoreError};
 
 /// How far one reused credential spread.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SpreadRow {
     /// Its id in `credential_reuse`.
     pub id: String,
@@ -17,7 +17,7 @@ pub struct SpreadRow {
 }
 
 /// A reused credential.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReuseRow {
     /// Its id in `credential_reuse`.
     pub id: String,
@@ -38,7 +38,7 @@ pub struct ReuseRow {
 }
 
 /// A credential that two attackers tried.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedCredential {
     /// The user name, if there was one.
     pub principal: Option<String>,
@@ -54,14 +54,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; so for the others.
     pub async fn spread(&self) -> Result<(Vec<SpreadRow>, i64), StoreError> {
-        let rows = sqlx::query_as(
-            "SELECT id, target_count AS targets, json_array_length(attacker_ips) AS addresses
+        let rows = query(
+            "SELECT id, target_count AS targets, {count attacker_ips} AS addresses
              FROM credential_reuse ORDER BY id",
         )
-        .fetch_all(&self.readers)
+        .all(&mut self.read().await?)
         .await?;
-        let addresses = sqlx::query_scalar("SELECT COUNT(DISTINCT attacker_ip) FROM credentials")
-            .fetch_one(&self.readers)
+        let addresses = query("SELECT COUNT(DISTINCT attacker_ip) FROM credentials")
+            .one(&mut self.read().await?)
             .await?;
         Ok((rows, addresses))
     }
@@ -71,17 +71,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn reused(&self, id: &str) -> Result<Option<ReuseRow>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "SELECT r.id, r.principal, r.target_count AS targets, r.attempt_count AS attempts,
-                 json_array_length(r.attacker_ips) AS addresses, r.deckies, r.services,
+                 {count r.attacker_ips} AS addresses, r.deckies, r.services,
                  (SELECT MAX(c.secret_printable) FROM credentials c
                   WHERE c.secret_sha256 = r.secret_sha256 AND c.secret_kind = r.secret_kind
-                      AND c.principal_key = r.principal_key) AS secret
+                      AND {bytes c.principal_key} = {bytes r.principal_key}) AS secret
              FROM credential_reuse r WHERE r.id = ?",
         )
         .bind(id)
-        .fetch_optional(&self.readers)
-        .await?)
+        .optional(&mut self.read().await?)
+        .await
     }
 
     /// Credentials that both attackers tried, those that fewest addresses tried first.
@@ -94,21 +94,21 @@ impl Store {
         b: &str,
         most: u32,
     ) -> Result<Vec<SharedCredential>, StoreError> {
-        Ok(sqlx::query_as(
+        query(
             "SELECT MAX(x.principal) AS principal, MAX(x.secret_printable) AS secret,
                  (SELECT COUNT(DISTINCT c.attacker_ip) FROM credentials c
                   WHERE c.secret_sha256 = x.secret_sha256 AND c.secret_kind = x.secret_kind
-                      AND c.principal_key = x.principal_key) AS addresses
+                      AND {bytes c.principal_key} = {bytes x.principal_key}) AS addresses
              FROM credentials x JOIN credentials y ON y.secret_sha256 = x.secret_sha256
-                 AND y.secret_kind = x.secret_kind AND y.principal_key = x.principal_key
+                 AND y.secret_kind = x.secret_kind AND {bytes y.principal_key} = {bytes x.principal_key}
              WHERE x.attacker_uuid = ? AND y.attacker_uuid = ?
              GROUP BY x.secret_sha256, x.secret_kind, x.principal_key
-             ORDER BY addresses, principal, secret LIMIT ?",
+             ORDER BY addresses, principal{first}, secret{first} LIMIT ?",
         )
         .bind(a)
         .bind(b)
         .bind(most)
-        .fetch_all(&self.readers)
-        .await?)
+        .all(&mut self.read().await?)
+        .await
     }
 }

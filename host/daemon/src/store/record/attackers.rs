@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::store::db::{Connection, Query, query};
 use rustc_hash::{FxHashMap, FxHashSet};
-use sqlx::SqliteConnection;
 
 use super::known::{self, Counts, Known, about, ask};
 use super::listing::{self, Fingerprint, Listed};
 use super::merge::{Grown, Merged};
-use super::rows::{self, Statement, Values};
+use super::rows::{self, Statement};
 use super::{Batch, Kind};
 use crate::clock::Timestamp;
 use crate::store::{StoreError, encoding};
@@ -35,11 +35,11 @@ impl Row {
     /// Binds what inserting and updating have in common.
     fn bind(
         &self,
-        values: Values,
+        values: Query,
         counts: Option<&Counts>,
         fingerprints: Option<&str>,
         now: &Arc<str>,
-    ) -> Values {
+    ) -> Query {
         let length = |list: &[String]| i64::try_from(list.len()).unwrap_or(i64::MAX);
         let counts = counts.copied().unwrap_or_default();
         let is_traversal = self.deckies.len() > 1;
@@ -62,7 +62,7 @@ impl Row {
 
 /// Writes the rows of all attackers that have new events, and says how much more is stored of them.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
     known: &Known,
@@ -86,13 +86,13 @@ pub(super) async fn write(
 
 /// The identities of attackers that were known: what was derived from them is stale now.
 pub(super) async fn identities(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
     known: &Known,
 ) -> Result<Vec<String>, StoreError> {
     const IDENTITIES: Statement = about(
-        ") SELECT json_group_array(DISTINCT identity_id) \
+        ") SELECT {each DISTINCT identity_id} \
          FROM attacker CROSS JOIN attackers a ON a.uuid = attacker.uuid WHERE identity_id IS NOT NULL",
     );
     let known = merged.attackers.iter().copied().filter(|at| known.contains_key(at));
@@ -101,12 +101,12 @@ pub(super) async fn identities(
 
 /// Counts, times and lists, from the contacts.
 async fn contacts(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
 ) -> Result<BTreeMap<usize, Row>, StoreError> {
     const CONTACTS: Statement = about(
-        ") SELECT json_group_array(json_array(at, decky, service, first_seen, last_seen, events)) \
+        ") SELECT {list at, decky, service, c.first_seen, c.last_seen, events} \
          FROM attacker CROSS JOIN corral_contact c ON c.attacker_uuid = attacker.uuid",
     );
     let contacts: Vec<(usize, String, String, i64, i64, i64)> =
@@ -139,13 +139,13 @@ fn once_each<'n>(names: impl Iterator<Item = &'n String>) -> Vec<String> {
 
 /// The fingerprints of attackers that showed any.
 async fn fingerprints(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
     rows: &mut BTreeMap<usize, Row>,
 ) -> Result<(), StoreError> {
     const FINGERPRINTS: Statement = about(
-        ") SELECT json_group_array(json_array(at, first_seen, kind, value, decky)) \
+        ") SELECT {list at, first_seen, kind, value, decky} \
          FROM attacker CROSS JOIN corral_feature f ON f.attacker_uuid = attacker.uuid \
          WHERE kind IN ('hassh', 'ja3', 'ja4', 'ja4h')",
     );
@@ -178,7 +178,7 @@ async fn fingerprints(
 }
 
 async fn insert(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     rows: &[(usize, Row)],
     counts: &Known,
@@ -201,7 +201,7 @@ async fn insert(
 }
 
 async fn update(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     rows: &[(usize, Row)],
     counts: &Known,
@@ -235,14 +235,14 @@ async fn update(
 /// Lists the new commands. If a session turned out to be of another service, the list is made anew.
 /// Few of the stored attackers at a time, since the list of each can have some megabytes.
 async fn commands(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
     known: &Known,
 ) -> Result<(), StoreError> {
     const AT_A_TIME: usize = 8;
     const STORED: Statement = about(
-        ") SELECT json_group_array(json_array(at, commands)) \
+        ") SELECT {list at, commands} \
          FROM attacker CROSS JOIN attackers a ON a.uuid = attacker.uuid",
     );
     const UPDATE: Statement = Statement {
@@ -289,9 +289,9 @@ async fn commands(
 }
 
 /// Makes an attacker's list of commands from its sessions.
-async fn relist(connection: &mut SqliteConnection, attacker: &Arc<str>) -> Result<(), StoreError> {
+async fn relist(connection: &mut Connection, attacker: &Arc<str>) -> Result<(), StoreError> {
     // All that are as early as the thousandth: which of those at one time are listed, the list decides.
-    let first: Vec<(i64, String, String, String)> = sqlx::query_as(
+    let first: Vec<(i64, String, String, String)> = query(
         "WITH entered AS (
              SELECT c.at, s.service, s.decky, c.input
              FROM corral_session s JOIN corral_command c ON c.session_id = s.id WHERE s.attacker_uuid = ?
@@ -300,7 +300,7 @@ async fn relist(connection: &mut SqliteConnection, attacker: &Arc<str>) -> Resul
          WHERE at <= COALESCE((SELECT at FROM entered ORDER BY at LIMIT 1 OFFSET 999), at)",
     )
     .bind(Arc::clone(attacker))
-    .fetch_all(&mut *connection)
+    .all(&mut *connection)
     .await?;
     let json: Vec<String> = first.iter().map(|(.., input)| listing::command_json(input)).collect();
     let listed = first
@@ -312,7 +312,7 @@ async fn relist(connection: &mut SqliteConnection, attacker: &Arc<str>) -> Resul
         .ok()
         .flatten()
         .unwrap_or_else(|| "[]".to_owned());
-    sqlx::query("UPDATE attackers SET commands = ? WHERE uuid = ?")
+    query("UPDATE attackers SET commands = ? WHERE uuid = ?")
         .bind(list)
         .bind(Arc::clone(attacker))
         .execute(&mut *connection)

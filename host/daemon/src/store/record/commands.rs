@@ -3,9 +3,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
+use crate::store::db::{Connection, query};
 use sha2::{Digest, Sha256};
-use sqlx::SqliteConnection;
 
 use super::behaviour::{Conduct, Habits};
 use super::listing;
@@ -55,16 +54,16 @@ impl Script {
 }
 
 const INSERT: Statement = Statement {
-    head: "INSERT OR IGNORE INTO corral_command (session_id, at, hash, input) VALUES ",
+    head: "INSERT INTO corral_command (session_id, at, hash, input) VALUES ",
     row: "(?, ?, ?, ?)",
-    tail: "",
+    tail: " ON CONFLICT DO NOTHING",
 };
 
 const INSERT_TAG: Statement = Statement {
-    head: "INSERT OR IGNORE INTO ttp_tag (uuid, source_kind, source_id, attacker_uuid, session_id, decky_id, tactic, \
+    head: "INSERT INTO ttp_tag (uuid, source_kind, source_id, attacker_uuid, session_id, decky_id, tactic, \
            technique_id, sub_technique_id, confidence, rule_id, rule_version, evidence, attack_release, created_at) VALUES ",
     row: "(?, 'command', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    tail: "",
+    tail: " ON CONFLICT DO NOTHING",
 };
 
 impl Command {
@@ -97,7 +96,7 @@ impl Command {
 
 /// Writes the new commands and says how many.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     merged: &Merged<'_>,
 ) -> Result<u64, StoreError> {
     let commands = merged
@@ -128,7 +127,7 @@ struct Tag<'b> {
 /// Writes the tags of the new commands, in the order of their ids, which is that of the index, and
 /// says how many.
 pub(super) async fn write_tags(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
 ) -> Result<u64, StoreError> {
@@ -171,22 +170,22 @@ pub(super) async fn write_tags(
 /// Reads back the commands of sessions that were stored and have new ones, and gives them the script
 /// and the conduct that they have now.
 pub(super) async fn rescript(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     merged: &mut Merged<'_>,
 ) -> Result<(), StoreError> {
     for session in merged.sessions.iter_mut().filter(|session| session.continues_script()) {
         let (mut script, mut conduct) = (Script::default(), Conduct::default());
-        let mut commands = sqlx::query_as::<_, (i64, String)>(
-            "SELECT at, input FROM corral_command WHERE session_id = ? ORDER BY at, hash",
-        )
-        .bind(session.id)
-        .fetch(&mut *connection);
-        while let Some((at, input)) = commands.try_next().await? {
-            script.push(&input);
-            if !conduct.is_full() {
-                conduct.push(Timestamp(at), &Habits::of(&input));
-            }
-        }
+        query("SELECT at, input FROM corral_command WHERE session_id = ? ORDER BY at, hash")
+            .bind(session.id)
+            .each(connection, |row| {
+                let (at, input): (i64, String) = row.read()?;
+                script.push(&input);
+                if !conduct.is_full() {
+                    conduct.push(Timestamp(at), &Habits::of(&input));
+                }
+                Ok(())
+            })
+            .await?;
         session.conduct = conduct.finish();
         let script = script.finish();
         let had = session.before.as_ref().and_then(|before| before.script.clone());

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
+use crate::store::db::{Connection, fixed, query};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustc_hash::FxHashMap;
-use sqlx::SqliteConnection;
 
 use super::merge::{Attempts, Merged, Place};
 use super::rows::{self, Statement};
@@ -21,12 +21,14 @@ const PRINTABLE_CHARS_MAX: usize = 512;
 const ADD: Statement = Statement {
     head: "INSERT INTO credentials (attacker_ip, attacker_uuid, decky_name, service, principal, principal_key, secret_kind, \
            secret_sha256, secret_b64, secret_printable, outcome, fields, first_seen, last_seen, attempt_count) VALUES ",
-    row: "(?, ?, ?, ?, ?, ?, 'plaintext', ?, ?, ?, ?, '{}', ?, ?, ?)",
+    row: "(?, ?, ?, ?, ?, ?, 'plaintext', ?, ?, ?, ?, ?, ?, ?, ?)",
     tail: " ON CONFLICT (attacker_ip, decky_name, service, secret_kind, secret_sha256, principal_key) DO UPDATE SET \
-           principal = COALESCE(principal, excluded.principal), \
-           outcome = CASE WHEN outcome = 'success' THEN outcome ELSE excluded.outcome END, \
-           first_seen = MIN(first_seen, excluded.first_seen), last_seen = MAX(last_seen, excluded.last_seen), \
-           attempt_count = attempt_count + excluded.attempt_count",
+           principal = COALESCE(credentials.principal, excluded.principal), \
+           outcome = CASE WHEN credentials.outcome = 'success' THEN credentials.outcome \
+                   ELSE excluded.outcome END, \
+           first_seen = {least}(credentials.first_seen, excluded.first_seen), \
+           last_seen = {greatest}(credentials.last_seen, excluded.last_seen), \
+           attempt_count = credentials.attempt_count + excluded.attempt_count",
 };
 
 /// One row that is to be added.
@@ -40,7 +42,7 @@ struct Row<'m> {
 
 /// Adds the new logins; recomputes the places that a session left or came to.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
 ) -> Result<(), StoreError> {
@@ -77,7 +79,7 @@ fn row<'m>(
 }
 
 async fn add(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     mut rows: Vec<Row<'_>>,
 ) -> Result<(), StoreError> {
@@ -105,7 +107,8 @@ async fn add(
                 .bind(Arc::clone(&secret.sha256))
                 .bind(Arc::clone(&secret.base64))
                 .bind(Arc::clone(&secret.printable))
-                .bind(if attempts.accepted { "success" } else { "failure" })
+                .bind(fixed(if attempts.accepted { "success" } else { "failure" }))
+                .bind(fixed("{}"))
                 .bind(encoding::datetime(attempts.span.first))
                 .bind(encoding::datetime(attempts.span.last))
                 .bind(attempts.span.count)
@@ -117,11 +120,11 @@ async fn add(
 
 /// Takes all rows of a place back and counts the logins of its sessions anew.
 async fn recompute(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     place: &Place,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "DELETE FROM credentials WHERE attacker_ip = ? AND decky_name = ? AND service = ? AND secret_kind = 'plaintext'",
     )
     .bind(batch.attacker_ip(place.attacker))
@@ -129,13 +132,13 @@ async fn recompute(
     .bind(Arc::clone(&place.service))
     .execute(&mut *connection)
     .await?;
-    let stored: Vec<(i64, String)> = sqlx::query_as(
+    let stored: Vec<(i64, String)> = query(
         "SELECT id, logins FROM corral_session WHERE attacker_uuid = ? AND decky = ? AND service = ? AND logins <> '[]'",
     )
     .bind(batch.attacker_id(place.attacker))
     .bind(Arc::clone(&place.decky))
     .bind(Arc::clone(&place.service))
-    .fetch_all(&mut *connection)
+    .all(&mut *connection)
     .await?;
     let mut credentials = FxHashMap::default();
     for (id, json) in stored {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
+use crate::store::db::{Connection, query};
 
 use super::merge::Merged;
 use super::rows::{self, Statement};
@@ -13,16 +13,18 @@ const ADD: Statement = Statement {
     head: "INSERT INTO corral_feature (attacker_uuid, kind, value, first_seen, last_seen, sightings, decky) VALUES ",
     row: "(?, ?, ?, ?, ?, ?, ?)",
     // On the right stand the values before the update, whatever was set to the left of them.
-    tail: " ON CONFLICT (attacker_uuid, kind, value) DO UPDATE SET \
-           decky = CASE WHEN (excluded.first_seen, excluded.decky) < (first_seen, decky) \
-                   THEN excluded.decky ELSE decky END, \
-           first_seen = MIN(first_seen, excluded.first_seen), last_seen = MAX(last_seen, excluded.last_seen), \
-           sightings = sightings + excluded.sightings",
+    tail: " ON CONFLICT (attacker_uuid, kind, {unique value}) DO UPDATE SET \
+           decky = CASE WHEN (excluded.first_seen, excluded.decky) < \
+                   (corral_feature.first_seen, corral_feature.decky) \
+                   THEN excluded.decky ELSE corral_feature.decky END, \
+           first_seen = {least}(corral_feature.first_seen, excluded.first_seen), \
+           last_seen = {greatest}(corral_feature.last_seen, excluded.last_seen), \
+           sightings = corral_feature.sightings + excluded.sightings",
 };
 
 /// Adds the new sightings, in the order of the table; recomputes scripts of sessions that grew.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
 ) -> Result<(), StoreError> {
@@ -57,7 +59,7 @@ pub(super) async fn write(
 
 /// Counts the sessions that have this script now; a script that none has is nobody's feature.
 async fn recompute_script(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     attacker: &Arc<str>,
     script: &Arc<str>,
 ) -> Result<(), StoreError> {
@@ -73,7 +75,7 @@ async fn recompute_script(
                 (SELECT decky FROM scripted ORDER BY began, decky LIMIT 1)
          FROM scripted HAVING COUNT(*) > 0",
     ] {
-        sqlx::query(sql).bind(Arc::clone(attacker)).bind(Arc::clone(script)).execute(&mut *connection).await?;
+        query(sql).bind(Arc::clone(attacker)).bind(Arc::clone(script)).execute(&mut *connection).await?;
     }
     Ok(())
 }

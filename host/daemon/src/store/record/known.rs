@@ -1,8 +1,8 @@
 //! What is stored of the attackers of a batch.
 
+use crate::store::db::{Connection, query};
 use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
-use sqlx::SqliteConnection;
 
 use super::Batch;
 use super::rows::{self, Statement};
@@ -29,7 +29,7 @@ pub(super) const fn about(question: &'static str) -> Statement {
 
 /// Asks about some of the batch's attackers.
 pub(super) async fn ask<R: DeserializeOwned>(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     question: Statement,
     attackers: impl Iterator<Item = usize>,
@@ -37,11 +37,11 @@ pub(super) async fn ask<R: DeserializeOwned>(
     let attackers: Vec<usize> = attackers.collect();
     let mut answer = Vec::new();
     for chunk in rows::chunks(&attackers) {
-        let mut query = sqlx::query_scalar(question.sql(chunk.len()));
+        let mut query = query(question.sql(chunk.len(), connection.dialect()));
         for at in chunk {
             query = query.bind(i64::try_from(*at).unwrap_or(i64::MAX)).bind(batch.attacker_id(*at));
         }
-        let json: String = query.fetch_one(&mut *connection).await?;
+        let json: String = query.one(&mut *connection).await?;
         let rows: Vec<R> = serde_json::from_str(&json).map_err(|error| StoreError::Corrupt {
             table: "attackers",
             row: chunk.first().map(|at| batch.attacker_id(*at).to_string()).unwrap_or_default(),
@@ -53,29 +53,25 @@ pub(super) async fn ask<R: DeserializeOwned>(
 }
 
 /// Which attackers of the batch are stored, and how much of them.
-pub(super) async fn load(
-    connection: &mut SqliteConnection,
-    batch: &Batch,
-) -> Result<Known, StoreError> {
-    const STORED: Statement = about(
-        ") SELECT json_group_array(at) FROM attacker CROSS JOIN attackers a ON a.uuid = attacker.uuid",
-    );
+pub(super) async fn load(connection: &mut Connection, batch: &Batch) -> Result<Known, StoreError> {
+    const STORED: Statement =
+        about(") SELECT {each at} FROM attacker CROSS JOIN attackers a ON a.uuid = attacker.uuid");
     let stored: Vec<usize> = ask(connection, batch, STORED, 0..batch.attackers.len()).await?;
     count(connection, batch, stored.into_iter()).await
 }
 
 /// How much is stored of some attackers.
 pub(super) async fn count(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     attackers: impl Iterator<Item = usize>,
 ) -> Result<Known, StoreError> {
     const COUNTS: Statement = about(
-        ") SELECT json_group_array(json_array(at, \
+        ") SELECT {list at, \
          (SELECT COUNT(*) FROM corral_feature f WHERE f.attacker_uuid = attacker.uuid), \
          (SELECT COUNT(*) FROM corral_feature f WHERE f.attacker_uuid = attacker.uuid \
           AND f.kind IN ('hassh', 'ja3', 'ja4', 'ja4h', 'payload-sha256')), \
-         (SELECT COUNT(*) FROM credentials c WHERE c.attacker_uuid = attacker.uuid))) FROM attacker",
+         (SELECT COUNT(*) FROM credentials c WHERE c.attacker_uuid = attacker.uuid)} FROM attacker",
     );
     let rows: Vec<(usize, i64, i64, i64)> = ask(connection, batch, COUNTS, attackers).await?;
     let counts = rows.into_iter().map(|(at, features, bounties, credentials)| {

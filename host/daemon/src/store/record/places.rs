@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
+use crate::store::db::{Connection, query};
 
 use super::Batch;
 use super::merge::{Contact, Merged, Place};
@@ -13,13 +13,15 @@ const ADD: Statement = Statement {
     head: "INSERT INTO corral_contact (attacker_uuid, decky, service, first_seen, last_seen, events, sessions) VALUES ",
     row: "(?, ?, ?, ?, ?, ?, ?)",
     tail: " ON CONFLICT (attacker_uuid, decky, service) DO UPDATE SET \
-           first_seen = MIN(first_seen, excluded.first_seen), last_seen = MAX(last_seen, excluded.last_seen), \
-           events = events + excluded.events, sessions = sessions + excluded.sessions",
+           first_seen = {least}(corral_contact.first_seen, excluded.first_seen), \
+           last_seen = {greatest}(corral_contact.last_seen, excluded.last_seen), \
+           events = corral_contact.events + excluded.events, \
+           sessions = corral_contact.sessions + excluded.sessions",
 };
 
 /// Adds the new events; recomputes where a session left or came, which the sessions' rows show already.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
 ) -> Result<(), StoreError> {
@@ -43,7 +45,7 @@ pub(super) async fn write(
              FROM corral_session WHERE attacker_uuid = ? AND decky = ? AND service = ?
              GROUP BY attacker_uuid, decky, service",
         ] {
-            sqlx::query(sql)
+            query(sql)
                 .bind(batch.attacker_id(place.attacker))
                 .bind(Arc::clone(&place.decky))
                 .bind(Arc::clone(&place.service))

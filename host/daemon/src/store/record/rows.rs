@@ -4,35 +4,31 @@
 //! a few. So rows go in chunks of few fixed sizes, whose statements stay prepared, and the values of
 //! the next chunk are gathered while the database works on this one.
 
-use futures_util::future;
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
-
 use crate::store::StoreError;
+use crate::store::db::{Connection, Dialect, Query, Sql, query};
+use futures_util::future;
 
 /// Rows in one statement, largest first. With 17 columns, the widest table, 256 rows have 4,352
 /// variables; SQLite allows 32,766.
 const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 
-/// A statement that values are bound to.
-pub(super) type Values = Query<'static, Sqlite, SqliteArguments>;
-
 /// Writes `items` in chunks, a row each, and says how many rows that changed.
-pub(super) async fn write<T>(
-    connection: &mut SqliteConnection,
+pub(in crate::store) async fn write<T>(
+    connection: &mut Connection,
     statement: Statement,
     items: &[T],
-    bind: impl Fn(Values, &T) -> Values,
+    bind: impl Fn(Query, &T) -> Query,
 ) -> Result<u64, StoreError> {
-    let prepare = |chunk: &[T]| chunk.iter().fold(sqlx::query(statement.sql(chunk.len())), &bind);
+    let dialect = connection.dialect().clone();
+    let prepare =
+        |chunk: &[T]| chunk.iter().fold(query(statement.sql(chunk.len(), &dialect)), &bind);
     let mut chunks = chunks(items);
     let mut next = chunks.next().map(prepare);
     let mut changed = 0;
     while let Some(values) = next.take() {
         let execute = values.execute(&mut *connection);
         let (result, prepared) = future::join(execute, async { chunks.next().map(prepare) }).await;
-        changed += result?.rows_affected();
+        changed += result?;
         next = prepared;
     }
     Ok(changed)
@@ -40,29 +36,33 @@ pub(super) async fn write<T>(
 
 /// A statement about `VALUES`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Statement {
+pub(in crate::store) struct Statement {
     /// What stands before the rows.
-    pub(super) head: &'static str,
+    pub(in crate::store) head: &'static str,
     /// One row, e.g. `(?, ?)`.
-    pub(super) row: &'static str,
+    pub(in crate::store) row: &'static str,
     /// What stands behind the rows.
-    pub(super) tail: &'static str,
+    pub(in crate::store) tail: &'static str,
 }
 
 impl Statement {
-    /// The statement for so many rows.
-    pub(super) fn sql(&self, rows: usize) -> AssertSqlSafe<String> {
-        let mut sql =
-            String::with_capacity(self.head.len() + self.tail.len() + (self.row.len() + 1) * rows);
-        sql.push_str(self.head);
+    /// The statement for so many rows. What it says is looked at once, not for each row, where rows are the
+    /// same in the database's own words.
+    pub(super) fn sql(&self, rows: usize, dialect: &Dialect) -> String {
+        let (head, tail) = match dialect {
+            Dialect::Sqlite => (Sql::of(self.head).text(dialect), Sql::of(self.tail).text(dialect)),
+            _ => (self.head.into(), self.tail.into()),
+        };
+        let mut sql = String::with_capacity(head.len() + tail.len() + (self.row.len() + 1) * rows);
+        sql.push_str(&head);
         for at in 0..rows {
             if at > 0 {
                 sql.push(',');
             }
             sql.push_str(self.row);
         }
-        sql.push_str(self.tail);
-        AssertSqlSafe(sql)
+        sql.push_str(&tail);
+        sql
     }
 }
 
@@ -94,6 +94,9 @@ mod tests {
     fn a_statement_repeats_its_row() {
         let statement =
             Statement { head: "INSERT INTO t VALUES ", row: "(?, ?)", tail: " RETURNING 1" };
-        assert_eq!(statement.sql(2).0, "INSERT INTO t VALUES (?, ?),(?, ?) RETURNING 1");
+        assert_eq!(
+            statement.sql(2, &Dialect::Sqlite),
+            "INSERT INTO t VALUES (?, ?),(?, ?) RETURNING 1"
+        );
     }
 }

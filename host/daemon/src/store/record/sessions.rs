@@ -7,10 +7,10 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use crate::store::db::{Connection, query};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sqlx::SqliteConnection;
 
 use super::known::Known;
 use super::merge::{Grown, Merged};
@@ -117,10 +117,8 @@ pub(super) fn sha256(bytes: &[u8]) -> Arc<str> {
 }
 
 /// The id of the next new session.
-pub(super) async fn next_id(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM corral_session")
-        .fetch_one(connection)
-        .await?)
+pub(super) async fn next_id(connection: &mut Connection) -> Result<i64, StoreError> {
+    query("SELECT COALESCE(MAX(id), 0) + 1 FROM corral_session").one(connection).await
 }
 
 const LOAD: Statement = Statement {
@@ -132,7 +130,7 @@ const LOAD: Statement = Statement {
            ON s.attacker_uuid = piece.attacker_uuid AND s.source = piece.source AND s.session = piece.session",
 };
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct Row {
     at: i64,
     id: i64,
@@ -153,7 +151,7 @@ struct Row {
 /// The stored sessions of which `batch` has pieces, by index into the batch. The attackers that are
 /// not `known` have none.
 pub(super) async fn load(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     known: &Known,
 ) -> Result<FxHashMap<usize, Stored>, StoreError> {
@@ -161,7 +159,7 @@ pub(super) async fn load(
     let pieces: Vec<_> = pieces.filter(|(_, piece)| known.contains_key(&piece.attacker)).collect();
     let mut stored = FxHashMap::default();
     for chunk in rows::chunks(&pieces) {
-        let mut query = sqlx::query_as(LOAD.sql(chunk.len()));
+        let mut query = query(LOAD.sql(chunk.len(), connection.dialect()));
         for (at, piece) in chunk {
             query = query
                 .bind(i64::try_from(*at).unwrap_or(i64::MAX))
@@ -169,7 +167,7 @@ pub(super) async fn load(
                 .bind(Arc::clone(&piece.source))
                 .bind(Arc::clone(&piece.session));
         }
-        let found: Vec<Row> = query.fetch_all(&mut *connection).await?;
+        let found: Vec<Row> = query.all(&mut *connection).await?;
         for row in found {
             stored.insert(usize::try_from(row.at).unwrap_or(usize::MAX), row.read()?);
         }
@@ -217,7 +215,7 @@ const WRITE: Statement = Statement {
 
 /// Writes the rows of all sessions that have new events.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
 ) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! `corral_source`: each file that was read, by its content, so that the same file is listed once.
 
-use sqlx::SqliteConnection;
+use crate::store::db::{Connection, query};
 
 use super::Source;
 use crate::clock::Timestamp;
@@ -8,15 +8,15 @@ use crate::store::StoreError;
 
 /// Lists the files that are not listed yet.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     sources: &[Source],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for source in sources {
-        sqlx::query(
-            "INSERT OR IGNORE INTO corral_source
+        query(
+            "INSERT INTO corral_source
              (kind, path, sha256, bytes, lines, events, skipped, first_event_at, last_event_at, ingested_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .bind(source.kind)
         .bind(source.path.as_str())

@@ -3,17 +3,17 @@
 //! The driver hands values from its own thread to ours one by one, each an allocation here and a release
 //! there; a row of five costs four microseconds that way. So a row travels as one JSON text, which the
 //! database writes and this file reads into the columns in well under a microsecond each. Only measures
-//! travel beside it: the database writes them with too few digits to name every double.
+//! travel beside it: the database writes them with too few digits to name every double. What comes from a
+//! server comes in whole packets, and is read as it is.
 
 use std::fmt;
 
 use corral_kernels::column::ABSENT_I64;
 use corral_kernels::text::InternerFull;
 use corral_kernels::{ABSENT, Column, Frame, FrameError, Interner};
-use futures_util::TryStreamExt;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
+use crate::store::db::{Cell as Given, Connection, Dialect, Row, Sql, query};
 use crate::store::{StoreError, encoding};
 
 /// How a result column becomes a frame's column.
@@ -161,55 +161,100 @@ pub(super) fn column(kind: Kind) -> Column {
 
 /// Reads the `columns` of the rows that `from` names.
 pub(super) async fn scan(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     texts: &Interner,
-    from: &'static str,
+    from: &Sql,
     columns: &[Selected],
     bind: &[&str],
 ) -> Result<Frame, StoreError> {
     let mut builders: Vec<Builder> =
         columns.iter().map(|(_, kind, _)| Builder::new(*kind)).collect();
-    let sql = format!("SELECT {} {from}", expressions(columns));
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for value in bind {
-        query = query.bind(*value);
-    }
-    let mut rows = query.fetch(connection);
+    let is_packed = matches!(connection.dialect(), Dialect::Sqlite);
+    let select = format!("SELECT {} ", expressions(columns, is_packed));
+    let sql = from.prefixed(&select, connection.dialect());
+    let query = bind.iter().fold(query(sql), |query, value| query.bind(*value));
     let mut texts = Texts { interner: texts, full: None };
     let mut count = 0;
-    while let Some(row) = rows.try_next().await? {
-        let mut json = serde_json::Deserializer::from_str(row.try_get_unchecked(0)?);
-        let cells = Cells { builders: &mut builders, texts: &mut texts };
-        if let Err(error) = (&mut json).deserialize_seq(cells) {
-            return Err(texts.full.map_or_else(|| unreadable(&error), StoreError::Text));
-        }
-        let measures = builders.iter_mut().filter_map(|builder| match builder {
-            Builder::Float64(values) => Some(values),
-            _ => None,
-        });
-        for (values, at) in measures.zip(1..) {
-            let measure: Option<f64> = row.try_get_unchecked(at)?;
-            values.push(measure.unwrap_or(f64::NAN));
-        }
-        count += 1;
-    }
+    query
+        .each(connection, |row| {
+            count += 1;
+            let read = if is_packed { read_packed } else { read };
+            read(row, &mut builders, &mut texts)
+        })
+        .await?;
     let names = columns.iter().map(|(name, ..)| *name);
     Frame::new(count, names.zip(builders.into_iter().map(Builder::finish))).map_err(not_as_scanned)
 }
 
-/// What is selected: one JSON text, and the measures.
-pub(super) fn expressions(columns: &[Selected]) -> String {
+/// Reads a row into the columns, value by value.
+fn read(row: &Row, builders: &mut [Builder], texts: &mut Texts<'_>) -> Result<(), StoreError> {
+    for (at, builder) in builders.iter_mut().enumerate() {
+        let given = row.cell(at)?;
+        if let Builder::Float64(values) = builder {
+            values.push(measure(&given));
+            continue;
+        }
+        let cell = Cell { builder, texts: &mut *texts };
+        let taken: Result<(), serde_json::Error> = match given {
+            Given::Null => cell.visit_unit(),
+            Given::Int(number) => cell.visit_i64(number),
+            Given::Text(text) => cell.visit_str(&text),
+            Given::Float(_) | Given::Blob(_) => return Err(unreadable(&"a value of another kind")),
+        };
+        if let Err(error) = taken {
+            return Err(texts.full.take().map_or_else(|| unreadable(&error), StoreError::Text));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a row into the columns that SQLite packed into one text.
+fn read_packed(
+    row: &Row,
+    builders: &mut [Builder],
+    texts: &mut Texts<'_>,
+) -> Result<(), StoreError> {
+    let Given::Text(json) = row.cell(0)? else { return Err(unreadable(&"no text")) };
+    let mut json = serde_json::Deserializer::from_str(&json);
+    if let Err(error) = (&mut json).deserialize_seq(Cells { builders, texts }) {
+        return Err(texts.full.take().map_or_else(|| unreadable(&error), StoreError::Text));
+    }
+    let measures = builders.iter_mut().filter_map(|builder| match builder {
+        Builder::Float64(values) => Some(values),
+        _ => None,
+    });
+    for (values, at) in measures.zip(1..) {
+        values.push(measure(&row.cell(at)?));
+    }
+    Ok(())
+}
+
+/// A measure; what is none is absent.
+#[expect(clippy::cast_precision_loss, reason = "a measure that is a whole number is a small one")]
+fn measure(given: &Given<'_>) -> f64 {
+    match given {
+        Given::Float(measure) => *measure,
+        Given::Int(number) => *number as f64,
+        _ => f64::NAN,
+    }
+}
+
+/// What is selected: packed, one JSON text, and the measures; otherwise all.
+pub(super) fn expressions(columns: &[Selected], is_packed: bool) -> String {
     let (measures, others): (Vec<&Selected>, Vec<&Selected>) =
         columns.iter().partition(|(_, kind, _)| matches!(kind, Kind::Float64));
     let list = |columns: &[&Selected]| {
         columns.iter().map(|(.., expression)| *expression).collect::<Vec<_>>().join(", ")
     };
+    if !is_packed {
+        return list(&columns.iter().collect::<Vec<_>>());
+    }
     let json = format!("json_array({})", list(&others));
     if measures.is_empty() { json } else { format!("{json}, {}", list(&measures)) }
 }
 
 /// A row that breaks what the schema promises.
-fn unreadable(error: &serde_json::Error) -> StoreError {
+fn unreadable(error: &impl fmt::Display) -> StoreError {
     StoreError::Corrupt { table: "view", row: String::new(), reason: error.to_string() }
 }
 
@@ -221,12 +266,21 @@ pub(super) fn not_as_scanned(error: FrameError) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sqlx::Connection;
+    use crate::store::db::sqlite;
+    use std::time::Duration;
+
+    async fn connection() -> (Connection, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
+        let options = sqlite::options(&url, Duration::from_secs(5)).unwrap();
+        (sqlite::pools(options, 1, Duration::from_secs(5)).writer.acquire().await.unwrap(), folder)
+    }
 
     #[tokio::test]
     async fn every_double_comes_back_to_the_bit() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::query("CREATE TABLE t (n INTEGER, x FLOAT)").execute(&mut connection).await.unwrap();
+        let (mut connection, _folder) = connection().await;
+        let create = query("CREATE TABLE t (n INTEGER, x FLOAT)");
+        create.execute(&mut connection).await.unwrap();
         let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
         let mut expected = Vec::new();
         for n in 0_i64..20_000 {
@@ -240,7 +294,7 @@ mod tests {
                 _ => Some(f64::from_bits(bits)).filter(|x| x.is_finite()).unwrap_or(0.1),
             };
             expected.push(x.to_bits());
-            sqlx::query("INSERT INTO t VALUES (?, ?)")
+            query("INSERT INTO t VALUES (?, ?)")
                 .bind(n)
                 .bind(x)
                 .execute(&mut connection)
@@ -249,8 +303,9 @@ mod tests {
         }
         let texts = Interner::new(1 << 20);
         let columns = [("x", Kind::Float64, "x")];
-        let frame =
-            scan(&mut connection, &texts, "FROM t ORDER BY n", &columns, &[]).await.unwrap();
+        let frame = scan(&mut connection, &texts, &Sql::of("FROM t ORDER BY n"), &columns, &[])
+            .await
+            .unwrap();
         let found: Vec<u64> = frame.float64("x").unwrap().iter().map(|x| x.to_bits()).collect();
         let wrong = found.iter().zip(&expected).filter(|(a, b)| a != b).count();
         assert_eq!(wrong, 0, "of {}", expected.len());
@@ -258,7 +313,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_absent_or_does_not_fit_is_absent() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let (mut connection, _folder) = connection().await;
         let texts = Interner::new(1 << 20);
         let columns = [
             ("a", Kind::Text, "NULL"),
@@ -269,7 +324,7 @@ mod tests {
             ("f", Kind::Text, "'a \"quote\" and \u{fffd}'"),
             ("g", Kind::Int64, "NULL"),
         ];
-        let frame = scan(&mut connection, &texts, "", &columns, &[]).await.unwrap();
+        let frame = scan(&mut connection, &texts, &Sql::of(""), &columns, &[]).await.unwrap();
         for (name, kind) in [("a", "text"), ("b", ""), ("c", "")] {
             let codes = if kind == "text" { frame.text(name) } else { frame.uint32(name) };
             assert_eq!(codes.unwrap(), [ABSENT], "{name}");

@@ -1,6 +1,8 @@
 //! How each view is read. ARCHITECTURE.md lists the columns for authors of plugins.
 
 use super::scan::{Kind, Selected};
+use crate::store::db::Sql;
+use crate::store::owner::Owner;
 use crate::store::revision::View;
 
 /// How a view is read.
@@ -11,7 +13,7 @@ pub(super) struct Shape {
     pub(super) all: &'static str,
     /// The rows of some keys, a JSON list of which is bound, each looked up by an index; `None` if the log
     /// of changes does not list the view's.
-    pub(super) some: Option<&'static str>,
+    pub(super) some: Option<Sql>,
     /// The columns that are read, a child's with the `attacker` that it belongs to: name, kind, expression.
     pub(super) columns: &'static [Selected],
     /// The column with the key: all rows of one key are read, replaced and removed together.
@@ -25,8 +27,11 @@ pub(super) struct Shape {
     pub(super) unseen: Option<&'static str>,
 }
 
-pub(super) fn shape(view: View) -> &'static Shape {
+pub(super) fn shape(view: View, owner: Owner) -> &'static Shape {
     match view {
+        View::Identities if owner == Owner::Decnet => &DECNET_IDENTITIES,
+        View::Phases if owner == Owner::Decnet => &DECNET_PHASES,
+        View::Behaviour if owner == Owner::Decnet => &DECNET_BEHAVIOUR,
         View::Attackers => &ATTACKERS,
         View::Features => &FEATURES,
         View::Sessions => &SESSIONS,
@@ -42,11 +47,11 @@ pub(super) fn shape(view: View) -> &'static Shape {
     }
 }
 
-const ATTACKERS: Shape = Shape {
+static ATTACKERS: Shape = Shape {
     all: "FROM attackers ORDER BY first_seen, uuid",
-    some: Some(
-        "FROM attackers WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY +first_seen, uuid",
-    ),
+    some: Some(Sql::of(
+        "FROM attackers WHERE uuid IN (SELECT n.uuid FROM {?: uuid key} AS n) ORDER BY {+}first_seen, uuid",
+    )),
     columns: &[
         ("uuid", Kind::Text, "uuid"),
         ("ip", Kind::Text, "ip"),
@@ -61,9 +66,11 @@ const ATTACKERS: Shape = Shape {
     unseen: None,
 };
 
-const FEATURES: Shape = Shape {
+static FEATURES: Shape = Shape {
     all: "FROM corral_feature",
-    some: Some("FROM corral_feature WHERE attacker_uuid IN (SELECT value FROM json_each(?))"),
+    some: Some(Sql::of(
+        "FROM corral_feature WHERE attacker_uuid IN (SELECT n.uuid FROM {?: uuid key} AS n)",
+    )),
     columns: &[
         ("attacker", Kind::Text, "attacker_uuid"),
         ("kind", Kind::Text, "kind"),
@@ -76,9 +83,11 @@ const FEATURES: Shape = Shape {
     unseen: None,
 };
 
-const SESSIONS: Shape = Shape {
+static SESSIONS: Shape = Shape {
     all: "FROM corral_session",
-    some: Some("FROM corral_session WHERE attacker_uuid IN (SELECT value FROM json_each(?))"),
+    some: Some(Sql::of(
+        "FROM corral_session WHERE attacker_uuid IN (SELECT n.uuid FROM {?: uuid key} AS n)",
+    )),
     columns: &[
         ("attacker", Kind::Text, "attacker_uuid"),
         ("decky", Kind::Text, "decky"),
@@ -94,11 +103,11 @@ const SESSIONS: Shape = Shape {
 
 // An identity is stale when one of its attackers changed after its own columns were derived: whoever writes
 // attackers logs their identities as well.
-const IDENTITIES: Shape = Shape {
+static IDENTITIES: Shape = Shape {
     all: "FROM attacker_identities i ORDER BY i.uuid",
-    some: Some(
-        "FROM attacker_identities i WHERE i.uuid IN (SELECT value FROM json_each(?)) ORDER BY i.uuid",
-    ),
+    some: Some(Sql::of(
+        "FROM attacker_identities i WHERE i.uuid IN (SELECT n.uuid FROM {?: uuid key} AS n) ORDER BY i.uuid",
+    )),
     columns: &[
         ("uuid", Kind::Text, "i.uuid"),
         ("campaign", Kind::Text, "i.campaign_id"),
@@ -119,9 +128,33 @@ const IDENTITIES: Shape = Shape {
     unseen: None,
 };
 
-const CAMPAIGNS: Shape = Shape {
+// No identity is stale where DECNET writes attackers: `project` derives the columns as it takes them in.
+static DECNET_IDENTITIES: Shape = Shape {
+    all: IDENTITIES.all,
+    some: Some(Sql::of(
+        "FROM attacker_identities i WHERE i.uuid IN (SELECT n.uuid FROM {?: uuid key} AS n) ORDER BY i.uuid",
+    )),
+    columns: &[
+        ("uuid", Kind::Text, "i.uuid"),
+        ("campaign", Kind::Text, "i.campaign_id"),
+        ("merged_into", Kind::Text, "i.merged_into_uuid"),
+        ("created_at", Kind::Moment, "i.created_at"),
+        ("first_seen", Kind::Moment, "i.first_seen_at"),
+        ("last_seen", Kind::Moment, "i.last_seen_at"),
+        ("members", Kind::Uint32, "i.observation_count"),
+        ("stale", Kind::Uint32, "0"),
+    ],
+    key: "uuid",
+    order: &["uuid"],
+    is_child: false,
+    unseen: None,
+};
+
+static CAMPAIGNS: Shape = Shape {
     all: "FROM campaigns ORDER BY uuid",
-    some: Some("FROM campaigns WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY uuid"),
+    some: Some(Sql::of(
+        "FROM campaigns WHERE uuid IN (SELECT n.uuid FROM {?: uuid key} AS n) ORDER BY uuid",
+    )),
     columns: &[
         ("uuid", Kind::Text, "uuid"),
         ("merged_into", Kind::Text, "merged_into_uuid"),
@@ -134,19 +167,23 @@ const CAMPAIGNS: Shape = Shape {
     unseen: None,
 };
 
-// A JSON column has numeric affinity: a number comes back as one unless it is asked for as text. The table
-// has no index on attackers; its key begins with their addresses, which end before the slash.
-const BEHAVIOUR: Shape = Shape {
+// A JSON column has numeric affinity: a number comes back as one unless it is asked for as text. On SQLite the
+// table has no index on attackers; its key begins with their addresses, which end before the slash.
+static BEHAVIOUR: Shape = Shape {
     all: "FROM observations o",
     some: Some(
-        "FROM json_each(?) AS named CROSS JOIN attackers a ON a.uuid = named.value
-         CROSS JOIN observations o ON o.evidence_ref >= 'session:' || a.ip || '/'
-             AND o.evidence_ref < 'session:' || a.ip || '0' AND o.attacker_uuid = a.uuid",
+        Sql::of(
+            "FROM {?: uuid key} AS named CROSS JOIN attackers a ON a.uuid = named.uuid
+             CROSS JOIN observations o ON o.evidence_ref >= 'session:' || a.ip || '/'
+                 AND o.evidence_ref < 'session:' || a.ip || '0' AND o.attacker_uuid = a.uuid",
+        )
+        .mariadb(BEHAVIOUR_OF_SOME)
+        .postgres(BEHAVIOUR_OF_SOME),
     ),
     columns: &[
         ("attacker", Kind::Text, "o.attacker_uuid"),
         ("primitive", Kind::Text, "primitive"),
-        ("value", Kind::Text, "CAST(o.value AS TEXT)"),
+        ("value", Kind::Text, "{text o.value}"),
         ("confidence", Kind::Float64, "confidence"),
         ("at", Kind::Float64, "ts"),
     ],
@@ -156,16 +193,30 @@ const BEHAVIOUR: Shape = Shape {
     unseen: None,
 };
 
-const ATTRIBUTION: Shape = Shape {
+// DECNET's table has an index on attackers, and an `evidence_ref` of another form.
+static DECNET_BEHAVIOUR: Shape = Shape {
+    all: BEHAVIOUR.all,
+    some: Some(Sql::of(BEHAVIOUR_OF_SOME)),
+    columns: BEHAVIOUR.columns,
+    key: "attacker",
+    order: BEHAVIOUR.order,
+    is_child: true,
+    unseen: None,
+};
+
+const BEHAVIOUR_OF_SOME: &str =
+    "FROM {?: uuid key} AS named JOIN observations o ON o.attacker_uuid = named.uuid";
+
+static ATTRIBUTION: Shape = Shape {
     all: "FROM attribution_state ORDER BY identity_uuid, primitive",
-    some: Some(
-        "FROM attribution_state WHERE identity_uuid IN (SELECT value FROM json_each(?))
+    some: Some(Sql::of(
+        "FROM attribution_state WHERE identity_uuid IN (SELECT n.uuid FROM {?: uuid key} AS n)
          ORDER BY identity_uuid, primitive",
-    ),
+    )),
     columns: &[
         ("identity", Kind::Text, "identity_uuid"),
         ("primitive", Kind::Text, "primitive"),
-        ("value", Kind::Text, "CAST(current_value AS TEXT)"),
+        ("value", Kind::Text, "{text current_value}"),
         ("state", Kind::Text, "state"),
         ("confidence", Kind::Float64, "confidence"),
         ("samples", Kind::Uint32, "observation_count"),
@@ -178,11 +229,11 @@ const ATTRIBUTION: Shape = Shape {
     unseen: None,
 };
 
-const CREDENTIALS: Shape = Shape {
+static CREDENTIALS: Shape = Shape {
     all: "FROM credentials ORDER BY id",
-    some: Some(
-        "FROM credentials WHERE attacker_uuid IN (SELECT value FROM json_each(?)) ORDER BY +id",
-    ),
+    some: Some(Sql::of(
+        "FROM credentials WHERE attacker_uuid IN (SELECT n.uuid FROM {?: uuid key} AS n) ORDER BY {+}id",
+    )),
     columns: &[
         ("id", Kind::Int64, "id"),
         ("attacker", Kind::Text, "attacker_uuid"),
@@ -203,9 +254,11 @@ const CREDENTIALS: Shape = Shape {
     unseen: Some("id"),
 };
 
-const REUSE: Shape = Shape {
+static REUSE: Shape = Shape {
     all: "FROM credential_reuse ORDER BY id",
-    some: Some("FROM credential_reuse WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"),
+    some: Some(Sql::of(
+        "FROM credential_reuse WHERE id IN (SELECT n.uuid FROM {?: uuid key} AS n) ORDER BY id",
+    )),
     columns: &[
         ("uuid", Kind::Text, "id"),
         ("secret_sha256", Kind::Text, "secret_sha256"),
@@ -220,11 +273,11 @@ const REUSE: Shape = Shape {
     unseen: None,
 };
 
-const PHASES: Shape = Shape {
+static PHASES: Shape = Shape {
     all: "FROM ttp_tag WHERE attacker_uuid IS NOT NULL AND decky_id IS NOT NULL",
-    some: Some(
-        "FROM ttp_tag WHERE attacker_uuid IN (SELECT value FROM json_each(?)) AND decky_id IS NOT NULL",
-    ),
+    some: Some(Sql::of(
+        "FROM ttp_tag WHERE attacker_uuid IN (SELECT n.uuid FROM {?: uuid key} AS n) AND decky_id IS NOT NULL",
+    )),
     columns: &[
         ("attacker", Kind::Text, "attacker_uuid"),
         ("decky", Kind::Text, "decky_id"),
@@ -237,7 +290,30 @@ const PHASES: Shape = Shape {
     unseen: None,
 };
 
-const CONSTRAINTS: Shape = Shape {
+// DECNET tags identities too: such a tag is told of one attacker of the identity, as whoever reads this view
+// puts the attackers of an identity together.
+static DECNET_PHASES: Shape = Shape {
+    all: "FROM (SELECT attacker_uuid, decky_id, tactic, created_at FROM ttp_tag
+             WHERE attacker_uuid IS NOT NULL AND decky_id IS NOT NULL
+         UNION ALL SELECT MIN(a.uuid) AS attacker_uuid, t.decky_id, t.tactic, t.created_at
+             FROM ttp_tag t JOIN attackers a ON a.identity_id = t.identity_uuid
+             WHERE t.decky_id IS NOT NULL
+             GROUP BY t.uuid, t.decky_id, t.tactic, t.created_at) AS tagged",
+    some: Some(Sql::of(
+        "FROM (SELECT a.uuid AS attacker_uuid, t.decky_id, t.tactic, t.created_at
+             FROM {?: uuid key} AS named JOIN attackers a ON a.uuid = named.uuid
+             JOIN ttp_tag t ON t.attacker_uuid = a.uuid OR (t.identity_uuid = a.identity_id AND a.uuid =
+                 (SELECT MIN(b.uuid) FROM attackers b WHERE b.identity_id = a.identity_id))
+             WHERE t.decky_id IS NOT NULL) AS tagged",
+    )),
+    columns: PHASES.columns,
+    key: "attacker",
+    order: PHASES.order,
+    is_child: true,
+    unseen: None,
+};
+
+static CONSTRAINTS: Shape = Shape {
     all: "FROM corral_constraint ORDER BY a, b",
     some: None,
     columns: &[("a", Kind::Text, "a"), ("b", Kind::Text, "b"), ("verdict", Kind::Text, "verdict")],
@@ -247,10 +323,10 @@ const CONSTRAINTS: Shape = Shape {
     unseen: None,
 };
 
-const STATE: Shape = Shape {
-    all: "FROM corral_state WHERE plugin = ? ORDER BY key",
+static STATE: Shape = Shape {
+    all: "FROM corral_state WHERE plugin = ? ORDER BY `key`",
     some: None,
-    columns: &[("key", Kind::Text, "key"), ("value", Kind::Text, "value")],
+    columns: &[("key", Kind::Text, "`key`"), ("value", Kind::Text, "value")],
     key: "key",
     order: &["key"],
     is_child: false,
@@ -262,7 +338,7 @@ mod tests {
     use super::super::scan;
     use super::*;
     use crate::store::Store;
-    use sqlx::{AssertSqlSafe, Row};
+    use crate::store::db::{Dialect, query};
     use std::time::Duration;
 
     #[tokio::test]
@@ -270,13 +346,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("corral.db").display());
         let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
-        for (view, some) in View::ALL.into_iter().filter_map(|view| Some((view, shape(view).some?)))
+        for (view, some) in View::ALL
+            .into_iter()
+            .filter_map(|view| Some((view, shape(view, Owner::Corral).some.as_ref()?)))
         {
-            let columns = scan::expressions(shape(view).columns);
-            let sql = format!("EXPLAIN QUERY PLAN SELECT {columns} {some}");
-            let plan = sqlx::query(AssertSqlSafe(sql)).bind("[]").fetch_all(&store.readers);
-            let steps: Vec<String> =
-                plan.await.unwrap().iter().map(|row| row.get("detail")).collect();
+            let columns = scan::expressions(shape(view, Owner::Corral).columns, true);
+            let sql =
+                some.prefixed(&format!("EXPLAIN QUERY PLAN SELECT {columns} "), &Dialect::Sqlite);
+            let plan: Vec<(i64, i64, i64, String)> =
+                query(sql).bind("[]").all(&mut store.read().await.unwrap()).await.unwrap();
+            let steps: Vec<String> = plan.into_iter().map(|(.., detail)| detail).collect();
             let is_scan = |step: &&String| step.contains("SCAN") && !step.contains("VIRTUAL TABLE");
             let scans: Vec<&String> = steps.iter().filter(is_scan).collect();
             assert!(scans.is_empty() && !steps.is_empty(), "{view:?}: {steps:?}");

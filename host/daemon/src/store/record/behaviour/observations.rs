@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::store::db::{Connection, query};
 use rustc_hash::FxHashMap;
-use sqlx::SqliteConnection;
 
 use super::{Observed, Primitive, duration, told};
 use crate::clock::Timestamp;
@@ -21,7 +21,7 @@ use crate::store::record::rows::{self, Statement};
 const LOAD: Statement = Statement {
     head: "WITH piece (at, evidence_ref) AS (VALUES ",
     row: "(?, ?)",
-    tail: ") SELECT piece.at, o.primitive, o.value, o.confidence, o.window_start_ts, o.window_end_ts, o.ts \
+    tail: ") SELECT piece.at, o.primitive, {text o.value}, o.confidence, o.window_start_ts, o.window_end_ts, o.ts \
            FROM piece CROSS JOIN observations o ON o.evidence_ref = piece.evidence_ref",
 };
 
@@ -83,7 +83,7 @@ fn micros(seconds: f64) -> i64 {
 /// Writes the samples of all sessions that have new events, where they differ from the rows, and gives
 /// the attackers whose rows that changed, by index into the batch.
 pub(in crate::store::record) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     merged: &Merged<'_>,
 ) -> Result<BTreeSet<usize>, StoreError> {
@@ -119,7 +119,7 @@ pub(in crate::store::record) async fn write(
 
 /// The rows of those of the sessions that were stored, by index.
 async fn load(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &Batch,
     sessions: &[&Grown<'_>],
 ) -> Result<FxHashMap<usize, Vec<Row>>, StoreError> {
@@ -127,13 +127,13 @@ async fn load(
     let known: Vec<_> = sessions.filter(|(_, session)| session.before.is_some()).collect();
     let mut stored: FxHashMap<usize, Vec<Row>> = FxHashMap::default();
     for chunk in rows::chunks(&known) {
-        let mut query = sqlx::query_as(LOAD.sql(chunk.len()));
+        let mut query = query(LOAD.sql(chunk.len(), connection.dialect()));
         for (at, session) in chunk {
             query =
                 query.bind(i64::try_from(*at).unwrap_or(i64::MAX)).bind(evidence(batch, session));
         }
         let found: Vec<(i64, String, String, f64, f64, f64, f64)> =
-            query.fetch_all(&mut *connection).await?;
+            query.all(&mut *connection).await?;
         for (at, primitive, value, confidence, start, end, ts) in found {
             // A newer release may know more primitives.
             let Some(primitive) = Primitive::find(&primitive) else { continue };
