@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use corral::clock::{Clock, SystemClock};
 use corral::config::Config;
@@ -10,9 +9,10 @@ use corral::ids;
 use corral::plugin::catalog::Catalog;
 use corral::plugin::{Host, Plugin, Reason, Source, TickError, Ticked, Wake};
 use corral::store::Store;
-use corral::store::revision::View;
 use corral::supervise::{self, Run};
-use sqlx::{Connection, SqliteConnection};
+
+use crate::places::{Opened, Place};
+use crate::sql::Sql;
 
 /// A database, a host and the plugins that are built in.
 pub(crate) struct Scene {
@@ -21,9 +21,9 @@ pub(crate) struct Scene {
     pub(crate) host: Host,
     pub(crate) catalog: Catalog,
     pub(crate) clock: Arc<dyn Clock>,
-    database: SqliteConnection,
+    database: Sql,
     // Last, so that the folder goes after the connections into it.
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Scene {
@@ -39,13 +39,16 @@ impl Scene {
 
     /// A scene whose limits may keep even the built-in plugins out.
     pub(crate) async fn with_refusals(config: Config) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
-        let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
+        Self::at(Place::Sqlite.open().await.unwrap(), config).await
+    }
+
+    /// A scene on some database.
+    pub(crate) async fn at(opened: Opened, config: Config) -> Self {
+        let Opened { store, url, folder } = opened;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let host = Host::start(&config, store.clone(), clock.clone()).unwrap();
         let catalog = Catalog::load(&host, &config.plugins.directory).await.unwrap();
-        let database = SqliteConnection::connect(&url).await.unwrap();
+        let database = Sql::connect(&url).await;
         Self { config, store, host, catalog, clock, database, _folder: folder }
     }
 
@@ -115,29 +118,20 @@ impl Scene {
 
     /// Changes the database, and says of every view that it changed, as whoever writes has to.
     pub(crate) async fn sql(&mut self, sql: &str) {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
-            .execute(&mut self.database)
-            .await
-            .unwrap();
-        for view in View::ALL.map(View::name).into_iter().chain(["attackers-order"]) {
-            sqlx::query(
-                "INSERT INTO corral_revision (view, revision) VALUES (?, 1)
-                 ON CONFLICT (view) DO UPDATE SET revision = revision + 1",
-            )
-            .bind(view)
-            .execute(&mut self.database)
-            .await
-            .unwrap();
-        }
+        self.database.run(sql).await;
+        self.database.touch().await;
     }
 
     /// One column of a query's rows, as text.
     pub(crate) async fn texts(&mut self, sql: &str) -> Vec<String> {
-        let rows: Vec<(Option<String>,)> = sqlx::query_as(sqlx::AssertSqlSafe(sql.to_owned()))
-            .fetch_all(&mut self.database)
-            .await
-            .unwrap();
-        rows.into_iter().map(|(text,)| text.unwrap_or_else(|| "NULL".to_owned())).collect()
+        self.database.texts(sql).await
+    }
+
+    /// One column of numbers, as texts.
+    pub(crate) async fn numbers(&mut self, sql: &str) -> Vec<String> {
+        let (column, rest) = sql.strip_prefix("SELECT ").unwrap().split_once(' ').unwrap();
+        let text = self.database.text(column);
+        self.database.texts(&format!("SELECT {text} {rest}")).await
     }
 
     /// Every row of every table that a tick may write, as text.

@@ -18,12 +18,16 @@ use corral::store::resident::Resident;
 use corral::store::revision::View;
 use corral_kernels::{ABSENT, Column, Frame, Interner};
 
+use crate::store::mirror::Mirror;
+
 pub(crate) const ATTACKERS: u64 = 30;
 const BEGIN: i64 = 1_780_000_000_000_000;
 
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) texts: Arc<Interner>,
+    /// Where rows come from that the database takes from nobody else.
+    mirror: Option<Mirror>,
     now: i64,
 }
 
@@ -54,7 +58,12 @@ impl World {
     pub(crate) async fn new(folder: &Path) -> Self {
         let url = format!("sqlite://{}", folder.join("corral.db").display());
         let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
-        Self { store, texts: Arc::new(Interner::new(1 << 24)), now: BEGIN }
+        Self::on(store, Arc::new(Interner::new(1 << 24)), None)
+    }
+
+    /// A world on a database that is open.
+    pub(crate) fn on(store: Store, texts: Arc<Interner>, mirror: Option<Mirror>) -> Self {
+        Self { store, texts, mirror, now: BEGIN }
     }
 
     /// A view, read from the database.
@@ -92,7 +101,12 @@ impl World {
             batch.sessions.extend(sessions.into_iter().map(|number| session(at, number, chance)));
         }
         let now = self.tick();
-        self.store.record(&batch, now).await.unwrap();
+        match &mut self.mirror {
+            Some(mirror) => mirror.record(&batch, now).await,
+            None => {
+                self.store.record(&batch, now).await.unwrap();
+            }
+        }
     }
 
     pub(crate) async fn commit(&mut self, changes: &[Change]) {
@@ -152,7 +166,8 @@ impl World {
         let of = chance.some(&all, 3);
         let identity = identities.take(&of).unwrap().text("uuid").unwrap().to_vec();
         let mut text = |name: &str, of: u64| -> Vec<u32> {
-            let mut one = || self.texts.code(&format!("{name}-{}", chance.below(of))).unwrap();
+            // A value is JSON.
+            let mut one = || self.texts.code(&format!("\"{name}-{}\"", chance.below(of))).unwrap();
             identity.iter().map(|_| one()).collect()
         };
         let (primitive, value, state) = (text("p", 3), text("v", 3), text("s", 2));

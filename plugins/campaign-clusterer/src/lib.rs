@@ -56,11 +56,25 @@ impl Correlator for CampaignClusterer {
         ])
         .kernels(&["campaign-components"])
         .setting("model", "parity", "the rule that joins identities: parity")
+        .setting(
+            "merged",
+            "unite",
+            "what is known of identities that were merged: unite it with the winner's, or leave it out",
+        )
     }
 
     fn tick(context: Context) -> Result<(), Problem> {
+        let merged = match context.setting("merged") {
+            "unite" => Merged::Unite,
+            "apart" => Merged::Apart,
+            other => {
+                return Err(Problem::Invalid(format!(
+                    "setting 'merged': '{other}' is neither unite nor apart"
+                )));
+            }
+        };
         match context.setting("model") {
-            "parity" => parity(),
+            "parity" => parity(merged),
             other => Err(Problem::Invalid(format!(
                 "setting 'model': no model '{other}' (there is: parity)"
             ))),
@@ -70,12 +84,21 @@ impl Correlator for CampaignClusterer {
 
 export!(CampaignClusterer);
 
-fn parity() -> Result<(), Problem> {
+/// What becomes of the attackers of an identity that was merged.
+#[derive(Clone, Copy, PartialEq)]
+enum Merged {
+    /// They speak for its winner.
+    Unite,
+    /// They take no part, as DECNET has it.
+    Apart,
+}
+
+fn parity(merged: Merged) -> Result<(), Problem> {
     let identities = store::read(View::Identities)?.rows;
     let campaigns = store::read(View::Campaigns)?.rows;
     let merged_into = identities.rows_of("uuid", &identities.u32s("merged_into")?)?;
 
-    let grouping = kernels::campaign_components(&inputs(&identities, &merged_into)?)?;
+    let grouping = kernels::campaign_components(&inputs(&identities, &merged_into, merged)?)?;
 
     let mut campaign = campaigns.rows_of("uuid", &identities.u32s("campaign")?)?;
     // A merged identity keeps its campaign and has no say.
@@ -93,10 +116,17 @@ fn parity() -> Result<(), Problem> {
 }
 
 /// What the rule looks at. Merged identities are rows without anything.
-fn inputs(identities: &Frame, merged_into: &[u32]) -> Result<CampaignInputs, Problem> {
+fn inputs(
+    identities: &Frame,
+    merged_into: &[u32],
+    merged: Merged,
+) -> Result<CampaignInputs, Problem> {
     let attackers = store::read(View::Attackers)?.rows;
     let identity = identities.rows_of("uuid", &attackers.u32s("identity")?)?;
-    let owner = speakers(&identity, merged_into);
+    let owner = match merged {
+        Merged::Unite => speakers(&identity, merged_into),
+        Merged::Apart => identity.into_iter().map(|row| live(row, merged_into)).collect(),
+    };
     let ranks = ranks(&identities.s64s("created_at")?);
     let owners = Owners { owner, identities: ranks.len() };
     let (infra, tools) = owners.features()?;
@@ -121,6 +151,11 @@ fn inputs(identities: &Frame, merged_into: &[u32]) -> Result<CampaignInputs, Pro
         windows: owners.windows()?,
         phases,
     })
+}
+
+/// An identity that was not merged; nobody for one that was.
+fn live(row: u32, merged_into: &[u32]) -> u32 {
+    if merged_into.get(row as usize).is_some_and(|into| *into == NONE) { row } else { NONE }
 }
 
 /// (identity, kind, value).

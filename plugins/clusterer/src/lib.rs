@@ -125,9 +125,12 @@ fn whole(groups: &Groups, kept: &Kept) -> Result<(), Problem> {
 }
 
 fn kinds() -> Result<Kinds, Problem> {
-    let [ja3, hassh, sha256, md5, endpoint] =
-        codes(["ja3", "hassh", "payload-sha256", "payload-md5", "download-host"])?;
-    Ok(Kinds { ja3, hassh, payloads: [sha256, md5], endpoint })
+    Ok(Kinds {
+        ja3: codes(["ja3", "ja3-edge"])?,
+        hassh: codes(["hassh", "hassh-edge"])?,
+        payloads: codes(["payload-sha256", "payload-md5"])?,
+        endpoint: codes(["download-host"])?[0],
+    })
 }
 
 /// The kernel's inputs, with the attackers' uuids as keys.

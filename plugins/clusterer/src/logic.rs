@@ -5,8 +5,9 @@ pub(crate) const NONE: u32 = u32::MAX;
 
 /// The codes of the feature kinds that the rule looks at.
 pub(crate) struct Kinds {
-    pub(crate) ja3: u32,
-    pub(crate) hassh: u32,
+    /// Those that stand in an identity's columns too, and those that only group.
+    pub(crate) ja3: [u32; 2],
+    pub(crate) hassh: [u32; 2],
     /// SHA-256 and MD5 of files that were brought: one name space, as no text is both.
     pub(crate) payloads: [u32; 2],
     pub(crate) endpoint: u32,
@@ -40,9 +41,9 @@ pub(crate) fn project(
     let mut known =
         Known { ja3: vec![NONE; attackers], hassh: vec![NONE; attackers], ..Known::default() };
     for ((&row, &kind), &value) in row.iter().zip(kind).zip(value) {
-        if kind == kinds.ja3 {
+        if kinds.ja3.contains(&kind) {
             known.ja3[row as usize] = value;
-        } else if kind == kinds.hassh {
+        } else if kinds.hassh.contains(&kind) {
             known.hassh[row as usize] = value;
         } else if kinds.payloads.contains(&kind) {
             known.payloads.row.push(row);
@@ -61,9 +62,9 @@ mod tests {
 
     #[test]
     fn the_last_fingerprint_counts_and_all_tokens() {
-        let kinds = Kinds { ja3: 10, hassh: 11, payloads: [12, 14], endpoint: 13 };
+        let kinds = Kinds { ja3: [10, 20], hassh: [11, 21], payloads: [12, 14], endpoint: 13 };
         let known =
-            project(2, &[0, 0, 0, 1, 1, 1], &[11, 11, 12, 14, 99, 12], &[1, 2, 3, 5, 4, 3], &kinds);
+            project(2, &[0, 0, 0, 1, 1, 1], &[11, 21, 12, 14, 99, 12], &[1, 2, 3, 5, 4, 3], &kinds);
         assert_eq!(known.hassh, [2, NONE]);
         assert_eq!(known.ja3, [NONE, NONE]);
         assert_eq!(known.payloads, Tokens { row: vec![0, 1, 1], token: vec![3, 5, 3] });

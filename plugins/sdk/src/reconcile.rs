@@ -68,10 +68,11 @@ pub struct Merging {
 /// back when its members and its winner's share no component any more.
 pub fn reconcile(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
     let components = Components::of(labels);
-    let (mut plan, touched) = join(&components, group, merged_into);
     // Who is alone now may have had evidence before, if a merge is undone.
     let mut parted = vec![false; labels.len()];
-    unmerge(&mut plan, &mut parted, labels, group, merged_into, &winners(merged_into));
+    let leaving = unmerge(&mut parted, labels, group, merged_into, &winners(merged_into));
+    let (mut plan, touched) = join(&components, group, merged_into, &leaving);
+    plan.unmerge = leaving;
     plan.touched = components
         .iter()
         .filter(|&(label, members)| {
@@ -87,21 +88,32 @@ pub fn reconcile(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
 /// others, which speaks for them. Whether a merged group comes back is not looked at, because that takes
 /// all members; nor is anything said of `touched`.
 pub fn reconcile_some(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
-    join(&Components::of(labels), group, merged_into).0
+    join(&Components::of(labels), group, merged_into, &[]).0
 }
 
 /// Forms, links and merges; and which components that touched, by label.
-fn join(components: &Components, group: &[u32], merged_into: &[u32]) -> (Plan, Vec<bool>) {
+///
+/// A group that leaves its winner in this tick speaks for that winner no more, if its component has another: what
+/// were merged through it would be parted at the next tick, and merged again, without end.
+fn join(
+    components: &Components,
+    group: &[u32],
+    merged_into: &[u32],
+    leaving: &[u32],
+) -> (Plan, Vec<bool>) {
+    let leaving: HashSet<u32> = leaving.iter().copied().collect();
     let mut plan = Plan::default();
     let mut winner = winners(merged_into);
     let mut touched = vec![false; group.len()];
 
     for (label, members) in components.iter() {
-        let mut live: Vec<u32> = members
-            .iter()
-            .map(|&row| group[row as usize])
-            .filter(|&id| id < UNKNOWN)
+        let named = members.iter().map(|&row| group[row as usize]).filter(|&id| id < UNKNOWN);
+        let is_anybody_staying = named.clone().any(|id| !leaving.contains(&id));
+        let mut live: Vec<u32> = named
+            .filter(|id| !is_anybody_staying || !leaving.contains(id))
             .map(|id| resolve(id, &winner))
+            // Pointers that lead nowhere or round in a circle end at nobody who could win or lose.
+            .filter(|&id| merged_into[id as usize] == NONE)
             .collect();
         live.sort_unstable();
         live.dedup();
@@ -144,21 +156,21 @@ impl Plan {
 /// If only a group and its winner were compared, one that a third holds to the winner would leave and be
 /// merged again, tick by tick without end. A group without members hangs on whatever it points to.
 fn unmerge(
-    plan: &mut Plan,
     parted: &mut [bool],
     labels: &[u32],
     group: &[u32],
     merged_into: &[u32],
     winner: &[u32],
-) {
+) -> Vec<u32> {
     let losers: Vec<u32> = (0..)
         .zip(merged_into)
         .filter(|&(row, &into)| into != NONE && winner[row as usize] != row)
         .map(|(row, _)| row)
         .collect();
     if losers.is_empty() {
-        return;
+        return Vec::new();
     }
+    let mut left = Vec::new();
     let mut hanging = Hanging::default();
     let roots: HashSet<u32> = losers.iter().map(|&loser| winner[loser as usize]).collect();
     let root_of = |id: u32| winner.get(id as usize).copied().filter(|root| roots.contains(root));
@@ -175,7 +187,7 @@ fn unmerge(
         let holder = above.take(HOPS_MAX).find(|&id| hanging.class(id).is_some());
         let (own, other) = (hanging.class(loser), holder.and_then(|id| hanging.class(id)));
         if own.is_some() && other.is_some() && own != other {
-            plan.unmerge.push(loser);
+            left.push(loser);
             undone.insert(winner[loser as usize]);
         }
     }
@@ -184,6 +196,7 @@ fn unmerge(
             parted[label as usize] = true;
         }
     }
+    left
 }
 
 /// Which merged groups hang together.
@@ -369,6 +382,17 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_merged_through_a_group_that_leaves() {
+        // 2 → 0, and shares a component with 1 now. Once it has left, 1 and 2 are merged, and that is that.
+        let labels = [0, 1, 1];
+        let first = plan(&labels, &[0, 1, 2], &[NONE, NONE, 0]);
+        assert_eq!((first.merge, first.unmerge), (Merging::default(), vec![2]));
+        let second = plan(&labels, &[0, 1, 2], &[NONE, NONE, NONE]);
+        assert_eq!(second.merge, Merging { losers: vec![2], winners: vec![1] });
+        assert_eq!(plan(&labels, &[0, 1, 2], &[NONE, NONE, 1]), Plan::default());
+    }
+
+    #[test]
     fn a_merge_stays_while_one_side_has_no_members() {
         assert_eq!(plan(&[0], &[0], &[NONE, 0]), Plan::default());
     }
@@ -390,6 +414,16 @@ mod tests {
     fn a_cycle_of_pointers_ends() {
         let plan = plan(&[0, 1], &[0, 1], &[1, 0]);
         assert_eq!(plan.form, Forming::default());
+    }
+
+    #[test]
+    fn a_group_whose_pointers_lead_to_nobody_is_left_alone() {
+        // 0 and 1 point to each other, 2 to itself, 3 to one that is not there, and 4 is live.
+        let merged_into = [1, 0, 2, UNKNOWN, NONE];
+        let plan = plan(&[0; 6], &[0, 1, 2, 3, 4, NONE], &merged_into);
+        assert_eq!(plan.merge, Merging::default());
+        assert_eq!(plan.unmerge, Vec::<u32>::new());
+        assert_eq!(plan.link, Linking { rows: vec![5], targets: vec![4] });
     }
 
     #[test]
