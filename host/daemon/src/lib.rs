@@ -7,6 +7,7 @@
 //! [`store`] writes in one transaction; [`report`] tells the story. ARCHITECTURE.md has the map and
 //! the invariants.
 
+pub mod bus;
 pub mod certificate;
 pub mod cli;
 pub mod clock;
@@ -15,9 +16,12 @@ pub mod files;
 pub mod generate;
 pub mod ids;
 pub mod ingest;
+pub mod notify;
 pub mod plugin;
 pub mod pool;
 pub mod report;
+pub mod serve;
 pub mod shell;
+pub mod socket;
 pub mod store;
 pub mod supervise;

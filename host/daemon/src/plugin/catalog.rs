@@ -30,8 +30,9 @@ impl Catalog {
     /// [`files::FileError`] if the folder cannot be read.
     pub async fn load(host: &Host, directory: &str) -> Result<Self, files::FileError> {
         let mut catalog = Self::default();
-        for bytes in embedded::COMPONENTS {
-            catalog.add(host.load(Source::Embedded, bytes).await);
+        let embedded = embedded::COMPONENTS.iter().map(|bytes| host.load(Source::Embedded, bytes));
+        for loaded in futures_util::future::join_all(embedded).await {
+            catalog.add(loaded);
         }
         if !directory.is_empty() {
             catalog.read(host, Path::new(directory)).await?;

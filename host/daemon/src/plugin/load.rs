@@ -172,20 +172,25 @@ impl Host {
     /// [`LoadError`], naming the component and what is wrong with it.
     pub async fn load(&self, source: Source, bytes: &[u8]) -> Result<Plugin, LoadError> {
         let named = |reason| LoadError { source_name: source.to_string(), reason };
-        let code = self.compile(bytes).map_err(named)?;
+        let code = self.compile(bytes).await.map_err(named)?;
         let description = self.probe(&code).await.map_err(named)?;
         check(&description).map_err(|what| named(Reason::Description(what)))?;
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Plugin(Arc::new(Loaded { source, digest, description, code })))
     }
 
-    fn compile(&self, bytes: &[u8]) -> Result<PluginPre<Guest>, Reason> {
+    /// Compiles on the guests' runtime, so that several are compiled at once and timers run on.
+    async fn compile(&self, bytes: &[u8]) -> Result<PluginPre<Guest>, Reason> {
         let (size, limit) = (bytes.len() as u64, self.limits.component_bytes_max);
         if size > limit {
             return Err(Reason::TooLarge { bytes: size, limit });
         }
         let engine = self.engine.wasm();
-        let component = Component::new(engine, bytes).map_err(Reason::NoComponent)?;
+        let stopping = || Reason::Probe("the host is stopping".to_owned());
+        let (own, bytes) = (engine.clone(), bytes.to_vec());
+        let compiling = self.engine.spawn(async move { Component::new(&own, bytes) });
+        let component = compiling.ok_or_else(stopping)?.join().await.map_err(|_| stopping())?;
+        let component = component.map_err(Reason::NoComponent)?;
         let shape = component.component_type();
         let names: Vec<String> = shape
             .imports(engine)
