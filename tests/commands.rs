@@ -126,7 +126,7 @@ fn a_wrong_config_is_told_with_file_line_and_field() {
 fn a_wrong_database_url_is_told_with_a_remedy() {
     let desk = Desk::new();
     let mut command = desk.command(&["run"]);
-    let output = command.args(["--db", "postgres://localhost/corral"]).output().unwrap();
+    let output = command.args(["--db", "oracle://localhost/corral"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     assert!(text(&output.stderr).contains("give sqlite:///absolute/path"));
 }

@@ -42,9 +42,13 @@ impl Desk {
         command.current_dir(self.folder.path()).args(["--quiet", "--db", "sqlite://corral.db"]);
         command.args(arguments).stdin(Stdio::null());
         // The machine's own settings stay out of it.
-        for variable in ["CORRAL_DB", "CORRAL_CONFIG", "CORRAL_PLUGINS", "CORRAL_LOG"] {
-            command.env_remove(variable);
+        for (name, _) in std::env::vars_os() {
+            if ["CORRAL_", "DECNET_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
+                command.env_remove(name);
+            }
         }
+        command.env("CORRAL_CONFIG", "/dev/null");
+        command.env("CORRAL_SERVE_SOCKET", self.path("corral.sock"));
         command
     }
 

@@ -111,7 +111,7 @@ impl Place {
     fn dump(&self) -> Vec<String> {
         let mut dump = Vec::new();
         for table in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name") {
-            if matches!(table.as_str(), "_sqlx_migrations" | "corral_revision" | "corral_change" | "corral_source") {
+            if matches!(table.as_str(), "corral_schema" | "corral_revision" | "corral_change" | "corral_source") {
                 continue;
             }
             dump.extend(self.table(&table));

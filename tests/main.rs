@@ -4,17 +4,29 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
     reason = "a test fails by panicking"
 )]
 
+mod bus;
 mod certificate;
 mod commands;
 mod correlators;
+mod decnet;
+mod decnet_config;
+mod deploy;
 mod desk;
+mod doctor;
 mod generate;
 mod hostile;
 mod ingest;
+mod places;
 mod report;
 mod resident;
 mod scene;
+mod serve;
+mod servers;
+mod sql;
+mod store;
 mod tidy;

@@ -10,22 +10,27 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::clock::SystemClock;
-use crate::config::{self, Config};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config, Environment, Loaded, Owner, Request, StoreConfig};
+use crate::files;
+use crate::ids;
 use crate::store::{Store, StoreError};
 
+mod bus;
+mod doctor;
 mod generate;
 mod ingest;
 mod kernel;
+mod log;
 mod output;
 mod plugin;
 mod progress;
 mod report;
 mod run;
+mod serve;
+mod settings;
+mod status;
 mod why;
 
 /// Rounds up attackers: which honeypot contacts are the same actor, and why.
@@ -35,12 +40,18 @@ struct Cli {
     /// The database, e.g. sqlite:///var/lib/corral/corral.db [default: corral/corral.db under $XDG_DATA_HOME]
     #[arg(long, global = true, value_name = "URL")]
     db: Option<String>,
-    /// A settings file; deploy/corral.toml shows them all
+    /// A settings file; `corral config --default` shows them all
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A directory of components that take the place of built-in ones
     #[arg(long, global = true, value_name = "DIR")]
     plugins: Option<String>,
+    /// Take the database and the bus from DECNET's own settings
+    #[arg(long, global = true)]
+    decnet: bool,
+    /// The same, and the folder of DECNET's installation [default: the working directory or /opt/decnet]
+    #[arg(long, global = true, value_name = "DIR")]
+    decnet_root: Option<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long, global = true)]
     json: bool,
@@ -60,12 +71,25 @@ enum Command {
     Generate(generate::Args),
     Plugin(plugin::Args),
     Kernel(kernel::Args),
+    Bus(bus::Args),
+    Config(settings::Args),
+    Doctor(doctor::Args),
+    Serve(serve::Args),
+    Status(status::Args),
+    Worker(status::WorkerArgs),
+}
+
+impl Command {
+    /// Whether it runs until it is told to stop, and then ends well: such a command hears the signals itself.
+    fn is_stopped_by_signals(&self) -> bool {
+        matches!(self, Self::Bus(_) | Self::Serve(_))
+    }
 }
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed unexpectedly; 2 wrong usage or config; 3 some input could not be read (the \
 rest was); 4 the database; 5 a plugin; 6 no such attacker, or no answer; 7 the certificate does not hold; \
-130 interrupted";
+8 the bus; 9 `corral doctor` found a fault; 10 no daemon answers; 130 interrupted";
 
 /// Exit codes; the README documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +109,12 @@ pub(crate) enum Exit {
     NoAnswer = 6,
     /// A kernel is wrong, or the stored evidence does not account for the stored groups.
     Certificate = 7,
+    /// The bus: no broker is there, or one is where ours should be.
+    Bus = 8,
+    /// `corral doctor` found a fault.
+    Unhealthy = 9,
+    /// No daemon answers.
+    NoDaemon = 10,
     /// Ctrl-C; what was committed stays.
     Interrupted = 130,
 }
@@ -124,6 +154,8 @@ impl From<std::io::Error> for Failure {
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) config: Config,
+    /// The settings again, with where they came from.
+    pub(crate) loaded: Loaded,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) json: bool,
     pub(crate) quiet: bool,
@@ -132,27 +164,28 @@ pub(crate) struct Context {
 impl Context {
     /// Opens the database that this run uses; makes it if need be.
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.config.store_url()?, self.busy()).await?)
+        Ok(Store::for_config(&self.store_config()?).await?)
     }
 
     /// Opens the database that this run reads; does not make one.
     pub(crate) async fn existing_store(&self) -> Result<Store, Failure> {
-        Ok(Store::open_existing(&self.config.store_url()?, self.busy()).await?)
+        let config = self.store_config()?;
+        let busy = Duration::from_secs(config.busy_seconds);
+        Ok(match config.owner {
+            Owner::Corral => Store::open_existing(&config.url, busy).await?,
+            Owner::Decnet => Store::for_config(&config).await?,
+        })
     }
 
-    fn busy(&self) -> Duration {
-        Duration::from_secs(self.config.store.busy_seconds)
+    /// The part of the settings about the database, with the place that is meant where none is named.
+    fn store_config(&self) -> Result<StoreConfig, Failure> {
+        Ok(StoreConfig { url: self.config.store_url()?, ..self.config.store.clone() })
     }
 }
 
 /// Reads the command line, runs the command, prints what failed.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = config::log_filter().and_then(|filter| filter.parse().ok());
-    let filter: Targets =
-        filter.unwrap_or_else(|| Targets::new().with_target("corral", Level::WARN));
-    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-    tracing_subscriber::registry().with(format).with(filter).init();
     match start(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, error }) => {
@@ -175,21 +208,42 @@ fn causes(error: &anyhow::Error) -> String {
 }
 
 fn start(cli: Cli) -> Result<(), Failure> {
-    let mut config = Config::load(cli.config.as_deref())?;
-    if let Some(url) = cli.db {
-        config.store.url = url;
+    if let Command::Config(args) = &cli.command
+        && args.default
+    {
+        // Also for whoever wants to mend settings that cannot be read.
+        output::line(config::DEFAULT_FILE.trim_end());
+        return Ok(());
     }
-    if let Some(directory) = cli.plugins {
-        config.plugins.directory = directory;
+    let request = Request {
+        file: cli.config,
+        db: cli.db,
+        plugins: cli.plugins,
+        decnet: cli.decnet || cli.decnet_root.is_some(),
+        decnet_root: cli.decnet_root,
+    };
+    let loaded = config::load(&request, &Environment::of_process())?;
+    let level = if matches!(cli.command, Command::Serve(_)) { Level::INFO } else { Level::WARN };
+    log::start(&loaded.config.log, level)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
     }
-    let context =
-        Context { config, clock: Arc::new(SystemClock::start()), json: cli.json, quiet: cli.quiet };
+    let context = Context {
+        config: loaded.config.clone(),
+        loaded,
+        clock: Arc::new(SystemClock::start()),
+        json: cli.json,
+        quiet: cli.quiet,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Unexpected, error))?;
     runtime.block_on(async {
+        if cli.command.is_stopped_by_signals() {
+            return dispatch(cli.command, &context).await;
+        }
         tokio::select! {
             done = dispatch(cli.command, &context) => done,
             _ = tokio::signal::ctrl_c() => {
@@ -197,6 +251,13 @@ fn start(cli: Cli) -> Result<(), Failure> {
             }
         }
     })
+}
+
+/// What tells this process from others, for people and for the lease.
+fn instance(context: &Context) -> String {
+    let host = files::read_to_string("/proc/sys/kernel/hostname".as_ref()).unwrap_or_default();
+    let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("this host");
+    ids::instance(host, std::process::id(), context.clock.now())
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
@@ -208,5 +269,11 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Generate(args) => generate::run(args, context),
         Command::Plugin(args) => plugin::run(args, context).await,
         Command::Kernel(args) => kernel::run(args, context).await,
+        Command::Bus(args) => bus::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Status(args) => status::status(args, context).await,
+        Command::Worker(args) => status::worker(args, context).await,
+        Command::Config(args) => settings::run(args, context),
+        Command::Doctor(args) => doctor::run(args, context).await,
     }
 }

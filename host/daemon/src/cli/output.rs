@@ -13,6 +13,11 @@ pub(super) fn line(text: &str) {
     let _closed = writeln!(anstream::stdout(), "{text}");
 }
 
+/// Prints one line of a stream that may go on for ever; says whether somebody still reads it.
+pub(super) fn line_of_many(text: &str) -> bool {
+    writeln!(anstream::stdout(), "{text}").is_ok()
+}
+
 /// Prints one line where errors go.
 pub(super) fn error(text: &str) {
     let _closed = writeln!(anstream::stderr(), "{text}");

@@ -6,14 +6,28 @@ use anyhow::anyhow;
 
 use super::{Context, Exit, Failure, output};
 use crate::clock::Clock;
+use crate::config::Owner;
+use crate::supervise::tenure::{BorrowError, Borrowed};
 use crate::supervise::{self, Run};
 
 /// Correlate what is stored, until nothing changes
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
+impl From<BorrowError> for Failure {
+    fn from(error: BorrowError) -> Self {
+        Self::new(Exit::Store, error)
+    }
+}
+
 pub(super) async fn run(_args: Args, context: &Context) -> Result<(), Failure> {
-    let store = context.existing_store().await?;
+    let opened = context.existing_store().await?;
+    let clock: Arc<dyn Clock> = context.clock.clone();
+    let lease = Borrowed::take(&opened, &super::instance(context), clock.clone()).await?;
+    let store = lease.store();
+    if store.owner() == Owner::Decnet {
+        store.project(context.config.store.fingerprints, clock.now()).await?;
+    }
     let (host, catalog) = super::plugin::load(context, &store).await?;
     super::plugin::warn_of_refused(&catalog);
     if catalog.plugins.is_empty() {
@@ -24,8 +38,8 @@ pub(super) async fn run(_args: Args, context: &Context) -> Result<(), Failure> {
             ),
         ));
     }
-    let clock: Arc<dyn Clock> = context.clock.clone();
     let run = supervise::run(&host, &catalog, &context.config, &store, &clock).await?;
+    lease.give_back().await?;
     store.close().await;
     if context.json {
         output::json(&run)?;
