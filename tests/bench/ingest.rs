@@ -175,7 +175,7 @@ pub(crate) fn memory() -> Result<()> {
 }
 
 /// The most memory that a child had resident, in MB: Linux keeps it in `VmHWM`, which only grows.
-fn peak_memory(mut command: Command) -> Result<f64> {
+pub(crate) fn peak_memory(mut command: Command) -> Result<f64> {
     let mut child = command.spawn()?;
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0.0;
@@ -185,7 +185,7 @@ fn peak_memory(mut command: Command) -> Result<f64> {
         if let Some(kilobytes) =
             line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok())
         {
-            peak = kilobytes / 1e3;
+            peak = kilobytes * 1024.0 / 1e6;
         }
         if let Some(done) = child.try_wait()? {
             ensure!(done.success(), "the child failed");

@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 
 mod campaign;
 mod correlators;
+mod daemon;
 mod fairness;
 mod ingest;
 mod kernels;
@@ -65,6 +66,11 @@ const BENCHES: &[(&str, &str, Bench)] = &[
         Plain(correlators::correlators),
     ),
     (
+        "daemon",
+        "ticks, the first write, the bus and the process, beside targets and what DECNET takes (options: see daemon.rs)",
+        WithOptions(daemon::daemon),
+    ),
+    (
         "fairness",
         "small kernels beside a long one on the same pool, against the pool alone",
         Plain(fairness::fairness),
@@ -97,6 +103,13 @@ fn main() -> Result<()> {
 fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let started = Instant::now();
     let result = work();
+    (started.elapsed(), result)
+}
+
+/// The time that a future takes from its first step to its last, and what it gives.
+async fn timed_async<T>(work: impl Future<Output = T>) -> (Duration, T) {
+    let started = Instant::now();
+    let result = work.await;
     (started.elapsed(), result)
 }
 

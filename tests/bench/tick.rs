@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,13 +10,14 @@ use corral::clock::{Clock, SystemClock};
 use corral::config::Config;
 use corral::plugin::catalog::Catalog;
 use corral::plugin::{Host, Reason, Wake};
+use corral::pool::{Call, Pool, Update};
 use corral::store::Store;
 use corral::store::commit::{Among, Change, Committer, Layer};
 use corral::store::resident::Resident;
 use corral::store::revision::View;
-use corral_kernels::{Column, Frame, Interner, Job, Pace, find};
+use corral_kernels::{Column, Frame, Interner, find};
 
-use crate::{median, timed};
+use crate::median;
 
 // The very decisions that the component makes.
 #[path = "../../plugins/clusterer/src/logic.rs"]
@@ -90,7 +90,7 @@ pub(crate) fn copy(seed: &Path, folder: &Path, round: usize, name: &str) -> Resu
 }
 
 /// Seconds of the first tick and of a second with nothing new; compiling is done before.
-async fn through_the_sandbox(url: &str) -> Result<(f64, f64)> {
+pub(crate) async fn through_the_sandbox(url: &str) -> Result<(f64, f64)> {
     let config = Config::default();
     let store = Store::open(url, BUSY).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -104,11 +104,13 @@ async fn through_the_sandbox(url: &str) -> Result<(f64, f64)> {
     Ok((first.took.as_secs_f64(), second.took.as_secs_f64()))
 }
 
-/// Seconds of the same reads, kernel, decisions and commit without a sandbox, and the attackers read.
-async fn natively(url: &str) -> Result<(f64, usize)> {
+/// Seconds of the same reads, kernel, checks, decisions and commit without a sandbox, and the attackers read.
+pub(crate) async fn natively(url: &str) -> Result<(f64, usize)> {
+    let config = Config::default();
     let store = Store::open(url, BUSY).await?;
     let texts = Arc::new(Interner::new(1 << 30));
-    let clock = SystemClock::start();
+    let clock = Arc::new(SystemClock::start());
+    let pool = Pool::start(&config.pool, &config.verify, clock.clone())?;
     let started = clock.elapsed();
     let resident = Arc::new(Resident::new(texts.clone(), 1 << 30));
     let mut snapshot = store.snapshot(resident).await?;
@@ -116,22 +118,56 @@ async fn natively(url: &str) -> Result<(f64, usize)> {
     let features = snapshot.read(View::Features, "clusterer").await?;
     let identities = snapshot.read(View::Identities, "clusterer").await?;
     drop(snapshot);
-    let changes = decide(&attackers, &features, &identities, &texts)?;
+    let changes = decide(&pool, &attackers, &features, &identities, &texts).await?;
     let by = Committer { plugin: "clusterer", now: clock.now(), event_bytes_max: 1 << 20 };
     store.commit(&texts, &changes, by).await?;
     Ok(((clock.elapsed() - started).as_secs_f64(), attackers.rows()))
 }
 
-fn decide(
+async fn decide(
+    pool: &Pool,
     attackers: &Frame,
     features: &Frame,
     identities: &Frame,
-    texts: &Interner,
+    texts: &Arc<Interner>,
 ) -> Result<Vec<Change>> {
+    let inputs = inputs(attackers, features, texts)?;
+    let kernel = find("identity-components").context("no kernel")?;
+    let call =
+        || Call { kernel, inputs: inputs.clone(), parameters: Vec::new(), texts: texts.clone() };
+    let outputs = pool.run(call()).await?.outputs;
+    // The kernel keeps them for the next tick, as it does for the plugin.
+    let state = kernel.keep().context("it can keep its input")?;
+    let kept = pool.update(Update { call: call(), state, gone: Vec::new() }).await?;
+    let [labels, forest] = <[Frame; 2]>::try_from(outputs).ok().context("two frames")?;
+    let row_of = |references| identities.find("uuid", references);
+    let plan = reconcile::reconcile(
+        labels.uint32("label")?,
+        &row_of(attackers.text("identity")?)?,
+        &row_of(identities.text("merged_into")?)?,
+    );
+    drop(kept);
+    let layer = Layer::Identity;
+    let reconcile::Forming { rows, groups } = plan.form;
+    Ok(vec![
+        Change::Form { layer, members: attackers.clone(), rows, groups },
+        Change::Explain {
+            layer,
+            members: attackers.clone(),
+            scope: plan.touched,
+            edges: forest,
+            among: Among::Scope,
+        },
+    ])
+}
+
+/// The kernel's inputs, with the attackers' uuids as keys.
+fn inputs(attackers: &Frame, features: &Frame, texts: &Interner) -> Result<Vec<Frame>> {
+    let codes = |[a, b]: [&str; 2]| Ok::<_, anyhow::Error>([texts.code(a)?, texts.code(b)?]);
     let kinds = logic::Kinds {
-        ja3: texts.code("ja3")?,
-        hassh: texts.code("hassh")?,
-        payloads: [texts.code("payload-sha256")?, texts.code("payload-md5")?],
+        ja3: codes(["ja3", "ja3-edge"])?,
+        hassh: codes(["hassh", "hassh-edge"])?,
+        payloads: codes(["payload-sha256", "payload-md5"])?,
         endpoint: texts.code("download-host")?,
     };
     let known = logic::project(
@@ -145,34 +181,14 @@ fn decide(
         let rows = tokens.row.len();
         Frame::new(rows, [("row", Column::from(tokens.row)), ("token", Column::text(tokens.token))])
     };
-    let fingerprints = [("ja3", Column::text(known.ja3)), ("hassh", Column::text(known.hassh))];
-    let inputs = [
+    let fingerprints = [
+        ("key", Column::text(attackers.text("uuid")?.to_vec())),
+        ("ja3", Column::text(known.ja3)),
+        ("hassh", Column::text(known.hassh)),
+    ];
+    Ok(vec![
         Frame::new(attackers.rows(), fingerprints)?,
         child(known.payloads)?,
         child(known.endpoints)?,
-    ];
-    let kernel = find("identity-components").context("no kernel")?;
-    let never = AtomicBool::new(false);
-    let pace = Pace::new(&never);
-    let (_, outputs) =
-        timed(|| kernel.run(&Job::new(kernel.signature(), &inputs, &[], texts, &pace)?));
-    let [labels, forest] = <[Frame; 2]>::try_from(outputs?).ok().context("two frames")?;
-    let row_of = |references| identities.find("uuid", references);
-    let plan = reconcile::reconcile(
-        labels.uint32("label")?,
-        &row_of(attackers.text("identity")?)?,
-        &row_of(identities.text("merged_into")?)?,
-    );
-    let layer = Layer::Identity;
-    let reconcile::Forming { rows, groups } = plan.form;
-    Ok(vec![
-        Change::Form { layer, members: attackers.clone(), rows, groups },
-        Change::Explain {
-            layer,
-            members: attackers.clone(),
-            scope: plan.touched,
-            edges: forest,
-            among: Among::Scope,
-        },
     ])
 }
