@@ -238,8 +238,6 @@ impl Attackers<'_> {
         if changed.iter().any(|changed| changed.is_moved) {
             bump_attackers_order(&mut transaction).await?;
         }
-        let identities: BTreeSet<String> =
-            changed.iter().filter_map(|changed| changed.row.identity_id.clone()).collect();
         let identities =
             rollup::where_different(&mut transaction, &identities, self.look.now).await?;
         touched.add(View::Identities, identities);
