@@ -216,7 +216,7 @@ impl Daemon {
         let mut duty = self.tenure.duty();
         loop {
             let now = duty.borrow_and_update().clone();
-            self.crew.put_on_duty(matches!(now, Duty::OnDuty { .. }));
+            self.crew.put_on_duty(now.is_on());
             match now {
                 Duty::OnDuty { .. } => {
                     notify::status("on duty");

@@ -11,6 +11,7 @@ use super::Daemon;
 use super::hear::worker_name;
 use crate::bus::client::Client;
 use crate::bus::envelope::seconds;
+use crate::supervise::tenure::Duty;
 use crate::supervise::worker::Told;
 
 /// Between two heartbeats.
@@ -20,7 +21,7 @@ const EVERY: Duration = Duration::from_secs(30);
 pub(super) async fn beat(daemon: &Daemon, bus: &Client) -> &'static str {
     let mut duty = daemon.tenure.duty();
     loop {
-        if duty.wait_for(|_| daemon.tenure.is_on_duty()).await.is_err() {
+        if duty.wait_for(Duty::is_on).await.is_err() {
             return "heartbeats";
         }
         for (plugin, worker) in daemon.crew.workers() {

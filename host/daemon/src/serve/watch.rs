@@ -14,6 +14,7 @@ use crate::store::StoreError;
 use crate::store::revision::View;
 use crate::supervise::backoff::Backoff;
 use crate::supervise::chain;
+use crate::supervise::tenure::Duty;
 
 /// Looks until it is dropped.
 pub(super) async fn watch(daemon: &Daemon) -> &'static str {
@@ -22,7 +23,7 @@ pub(super) async fn watch(daemon: &Daemon) -> &'static str {
     let mut backoff = Backoff::new(daemon.backoff_max());
     let mut polled = daemon.clock.elapsed();
     loop {
-        if duty.wait_for(|_| daemon.tenure.is_on_duty()).await.is_err() {
+        if duty.wait_for(Duty::is_on).await.is_err() {
             return "watch";
         }
         let (poll, look, spacing) = daemon.config(|config| {

@@ -89,11 +89,6 @@ impl Crew {
         self.site.duty.send_if_modified(|now| std::mem::replace(now, on_duty) != on_duty);
     }
 
-    /// Whether they are on duty.
-    pub fn is_on_duty(&self) -> bool {
-        *self.site.duty.borrow()
-    }
-
     /// Wishes for a tick of everybody.
     pub fn raise(&self, reason: Reason) {
         self.site.workers.values().for_each(|worker| worker.raise(reason));

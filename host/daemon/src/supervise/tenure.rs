@@ -46,6 +46,13 @@ pub enum Duty {
     },
 }
 
+impl Duty {
+    /// Whether this process writes.
+    pub fn is_on(&self) -> bool {
+        matches!(self, Self::OnDuty { .. })
+    }
+}
+
 /// What was heard of others.
 #[derive(Debug, Default)]
 pub struct Heard {
@@ -98,7 +105,7 @@ impl Tenure {
 
     /// Whether this process may write.
     pub fn is_on_duty(&self) -> bool {
-        matches!(*self.duty.borrow(), Duty::OnDuty { .. })
+        self.duty.borrow().is_on()
     }
 
     /// Waits for the lease, keeps it, waits again when it is lost. Never ends by itself; `doubt` is rung

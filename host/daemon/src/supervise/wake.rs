@@ -35,7 +35,8 @@ impl Wake {
     }
 
     /// Whether a wish waits.
-    pub fn is_raised(&self) -> bool {
+    #[cfg(test)]
+    fn is_raised(&self) -> bool {
         self.wish.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
