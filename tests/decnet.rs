@@ -20,6 +20,39 @@ mod servers;
 mod untouched;
 mod weaknesses;
 
+/// A database as a boot of DECNET makes it.
+pub(crate) fn empty_database() -> Vec<u8> {
+    let packed = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/data/golden/db_empty_alembic.sqlite.gz");
+    let mut bytes = Vec::new();
+    GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Writes an attacker as the profiler does, seen once.
+pub(crate) async fn insert_attacker(
+    database: &mut SqliteConnection,
+    uuid: &str,
+    seen: &str,
+    fingerprints: &str,
+) {
+    sqlx::query(
+        "INSERT INTO attackers (uuid, ip, first_seen, last_seen, event_count, service_count, decky_count,
+             services, deckies, is_traversal, bounty_count, credential_count, fingerprints, commands,
+             rotation_count, ipv6_leak_count, updated_at)
+         VALUES (?, ?, ?, ?, 1, 1, 1, '[]', '[]', 0, 0, 0, ?, '[]', 0, 0, ?)",
+    )
+    .bind(uuid)
+    .bind(format!("ip of {uuid}"))
+    .bind(seen)
+    .bind(seen)
+    .bind(fingerprints)
+    .bind(seen)
+    .execute(database)
+    .await
+    .unwrap();
+}
+
 /// A database as a boot of DECNET makes it, opened as Corral, with a host on it.
 struct Decnet {
     store: Store,
@@ -36,11 +69,7 @@ impl Decnet {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("decnet.db");
-        let packed = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../tests/data/golden/db_empty_alembic.sqlite.gz");
-        let mut bytes = Vec::new();
-        GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(&path, empty_database()).unwrap();
         let url = format!("sqlite://{}", path.display());
         let store = Store::open_decnet(&url, Duration::from_secs(5)).await.unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -62,22 +91,7 @@ impl Decnet {
 
     /// An attacker as the profiler writes it, first seen at minute `minute`, with these fingerprints.
     async fn attacker(&mut self, uuid: &str, minute: u32, fingerprints: &str) {
-        let seen = at(minute);
-        sqlx::query(
-            "INSERT INTO attackers (uuid, ip, first_seen, last_seen, event_count, service_count, decky_count,
-                 services, deckies, is_traversal, bounty_count, credential_count, fingerprints, commands,
-                 rotation_count, ipv6_leak_count, updated_at)
-             VALUES (?, ?, ?, ?, 1, 1, 1, '[]', '[]', 0, 0, 0, ?, '[]', 0, 0, ?)",
-        )
-        .bind(uuid)
-        .bind(format!("ip of {uuid}"))
-        .bind(&seen)
-        .bind(&seen)
-        .bind(fingerprints)
-        .bind(&seen)
-        .execute(&mut self.database)
-        .await
-        .unwrap();
+        insert_attacker(&mut self.database, uuid, &at(minute), fingerprints).await;
     }
 
     /// An identity as DECNET's workers make it.

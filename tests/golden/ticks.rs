@@ -19,9 +19,13 @@ use corral::store::Store;
 use corral::store::project::{Fingerprints, Projected};
 use corral::store::revision::View;
 use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{Column, ConnectOptions, Row, SqliteConnection, TypeInfo, ValueRef};
+
+use crate::{Tally, cases};
 
 pub(crate) mod attribution;
 pub(crate) mod campaign;
@@ -332,6 +336,33 @@ fn unpacked(path: &PathBuf) -> Result<Vec<u8>> {
     let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
     GzDecoder::new(file).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A scenario: ticks, each of which stands for itself.
+#[derive(Deserialize)]
+struct Scenario<T> {
+    scenario: u32,
+    family: String,
+    ticks: Vec<T>,
+}
+
+/// Checks every tick of every scenario of a file, one after the other in one world.
+pub(crate) fn each_tick<T: DeserializeOwned>(
+    path: &Path,
+    check: impl AsyncFn(&mut World, T) -> Result<()>,
+) -> Result<Tally> {
+    block_on(async {
+        let mut world = World::open(path, "db_empty_alembic.sqlite.gz").await?;
+        let mut tally = Tally::default();
+        for scenario in cases::<Scenario<T>>(path)? {
+            let Scenario { scenario, family, ticks } = scenario?;
+            for (at, tick) in ticks.into_iter().enumerate() {
+                let checked = check(&mut world, tick).await;
+                tally.count(&format!("scenario {scenario} ({family}), tick {at}"), checked);
+            }
+        }
+        Ok(tally)
+    })
 }
 
 /// Runs what a family has to do.

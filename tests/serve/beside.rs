@@ -1,24 +1,17 @@
 //! The daemon on DECNET's database and DECNET's bus, beside DECNET's own workers.
 
-use std::io::Read;
-use std::path::Path;
-
-use flate2::read::GzDecoder;
 use serde_json::json;
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::bus::{Broker, Hearer};
 use super::process::Served;
+use crate::decnet;
 use crate::desk::Desk;
 
 /// A desk with a database as a boot of DECNET makes it.
 fn decnets() -> Desk {
     let desk = Desk::new();
-    let packed = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/data/golden/db_empty_alembic.sqlite.gz");
-    let mut bytes = Vec::new();
-    GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
-    desk.write("corral.db", bytes);
+    desk.write("corral.db", decnet::empty_database());
     desk
 }
 
@@ -45,27 +38,13 @@ async fn open(desk: &Desk) -> SqliteConnection {
 
 /// An attacker with a JA3, as the profiler writes both.
 async fn attacker(database: &mut SqliteConnection, uuid: &str, ja3: &str) {
-    let seen = "2026-06-20 21:48:03.123456";
     let fingerprints = json!([{
         "id": 1, "timestamp": "2026-06-20T21:48:03.123456", "decky": "d", "service": "sniffer",
         "attacker_ip": uuid, "bounty_type": "fingerprint",
         "payload": {"fingerprint_type": "ja3", "ja3": ja3},
     }]);
-    sqlx::query(
-        "INSERT INTO attackers (uuid, ip, first_seen, last_seen, event_count, service_count, decky_count,
-             services, deckies, is_traversal, bounty_count, credential_count, fingerprints, commands,
-             rotation_count, ipv6_leak_count, updated_at)
-         VALUES (?, ?, ?, ?, 1, 1, 1, '[]', '[]', 0, 1, 0, ?, '[]', 0, 0, ?)",
-    )
-    .bind(uuid)
-    .bind(uuid)
-    .bind(seen)
-    .bind(seen)
-    .bind(fingerprints.to_string())
-    .bind(seen)
-    .execute(database)
-    .await
-    .unwrap();
+    let seen = "2026-06-20 21:48:03.123456";
+    decnet::insert_attacker(database, uuid, seen, &fingerprints.to_string()).await;
 }
 
 #[tokio::test]

@@ -9,16 +9,9 @@ use serde_json::Value;
 
 use super::differences::rule_of;
 use super::{
-    Event, Fields, Renamed, World, block_on, by, compare_events, rename_all, renamed, text,
+    Event, Fields, Renamed, World, by, compare_events, each_tick, rename_all, renamed, text,
 };
-use crate::{Tally, cases};
-
-#[derive(Deserialize)]
-struct Scenario {
-    scenario: u32,
-    family: String,
-    ticks: Vec<Tick>,
-}
+use crate::Tally;
 
 #[derive(Deserialize)]
 struct Tick {
@@ -48,18 +41,7 @@ const COLUMNS: &str =
     ja3_hashes, hassh_hashes, tls_cert_sha256, ja4h_hashes, ja4_quic_hashes, kd_digraph_simhash";
 
 pub(crate) fn ticks_identity(path: &Path) -> Result<Tally> {
-    block_on(async {
-        let mut world = World::open(path, "db_empty_alembic.sqlite.gz").await?;
-        let mut tally = Tally::default();
-        for scenario in cases::<Scenario>(path)? {
-            let Scenario { scenario, family, ticks } = scenario?;
-            for (at, tick) in ticks.into_iter().enumerate() {
-                let checked = check(&mut world, tick).await;
-                tally.count(&format!("scenario {scenario} ({family}), tick {at}"), checked);
-            }
-        }
-        Ok(tally)
-    })
+    each_tick(path, check)
 }
 
 async fn check(world: &mut World, tick: Tick) -> Result<()> {

@@ -8,15 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::differences::rule_of;
-use super::{Event, Fields, World, block_on, text};
-use crate::{Tally, cases};
-
-#[derive(Deserialize)]
-struct Scenario {
-    scenario: u32,
-    family: String,
-    ticks: Vec<Tick>,
-}
+use super::{Event, Fields, World, each_tick, text};
+use crate::Tally;
 
 #[derive(Deserialize)]
 struct Tick {
@@ -36,18 +29,7 @@ const LISTS: [(&str, &str); 4] = [
 ];
 
 pub(crate) fn credential_reuse(path: &Path) -> Result<Tally> {
-    block_on(async {
-        let mut world = World::open(path, "db_empty_alembic.sqlite.gz").await?;
-        let mut tally = Tally::default();
-        for scenario in cases::<Scenario>(path)? {
-            let Scenario { scenario, family, ticks } = scenario?;
-            for (at, tick) in ticks.into_iter().enumerate() {
-                let checked = check(&mut world, tick).await;
-                tally.count(&format!("scenario {scenario} ({family}), tick {at}"), checked);
-            }
-        }
-        Ok(tally)
-    })
+    each_tick(path, check)
 }
 
 /// What a database says: credentials, and rows of reused ones.
