@@ -1,7 +1,6 @@
 //! Corral on a database that DECNET owns: what it takes in, what it mends, and what it leaves alone.
 
 use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,8 @@ use flate2::read::GzDecoder;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
+use crate::tree;
+
 mod projection;
 mod servers;
 mod untouched;
@@ -22,8 +23,7 @@ mod weaknesses;
 
 /// A database as a boot of DECNET makes it.
 pub(crate) fn empty_database() -> Vec<u8> {
-    let packed = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/data/golden/db_empty_alembic.sqlite.gz");
+    let packed = tree::root().join("tests/data/golden/db_empty_alembic.sqlite.gz");
     let mut bytes = Vec::new();
     GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
     bytes

@@ -5,10 +5,11 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use crate::desk::text;
+use crate::tree;
 
 /// The most exposure that `systemd-analyze security` may find, in tenths; DECNET's own unit has 54.
 const EXPOSURE_MAX: &str = "12";
@@ -30,7 +31,7 @@ TimeoutStopSec=20
 ";
 
 fn deployed(name: &str) -> String {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy")).join(name);
+    let path = tree::root().join("deploy").join(name);
     fs::read_to_string(&path).expect(name)
 }
 
@@ -68,7 +69,10 @@ impl Units {
         let units = Self { folder: tempfile::tempdir().unwrap() };
         for name in names {
             let text = deployed(&format!("systemd/{name}"));
-            units.write(name, &text.replace("/usr/bin/corral", env!("CARGO_BIN_EXE_corral")));
+            units.write(
+                name,
+                &text.replace("/usr/bin/corral", &tree::executable().to_string_lossy()),
+            );
         }
         units
     }

@@ -38,7 +38,7 @@ impl Desk {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_corral"));
+        let mut command = Command::new(crate::tree::executable());
         command.current_dir(self.folder.path()).args(["--quiet", "--db", "sqlite://corral.db"]);
         command.args(arguments).stdin(Stdio::null());
         // The machine's own settings stay out of it.

@@ -327,7 +327,7 @@ fn a_limit_of_events_is_kept_exactly() {
 }
 
 fn corral(arguments: &[&str], directory: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_corral"));
+    let mut command = Command::new(crate::tree::executable());
     command.arg("generate").arg(directory).args(arguments).output().unwrap()
 }
 

@@ -17,6 +17,8 @@ use flate2::write::GzEncoder;
 use sqlx::{Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
+use crate::tree;
+
 mod behaviour;
 mod odd;
 mod pieces;
@@ -153,19 +155,19 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_corral"));
+        let mut command = Command::new(tree::executable());
         command.args(["--db", &self.url()]).args(arguments).env_remove("CORRAL_CONFIG");
         command
     }
 }
 
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/cowrie").join(name)
+    tree::root().join("tests/data/cowrie").join(name)
 }
 
 /// A cut of a real log, which was published as public domain.
 fn uqo(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/uqo_2025").join(name)
+    tree::root().join("tests/data/uqo_2025").join(name)
 }
 
 fn gzip(content: &[u8]) -> Vec<u8> {

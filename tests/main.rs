@@ -30,3 +30,4 @@ mod servers;
 mod sql;
 mod store;
 mod tidy;
+mod tree;

@@ -17,8 +17,7 @@ use tokio::net::UnixListener;
 use super::line::{Line, Observer, parts};
 use super::{Place, connected, soon};
 
-const RECORDING: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/golden/bus/transcript.json.gz");
+const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/golden/bus/transcript.json.gz");
 
 const HEALTH: &str = "system.bus.health";
 

@@ -65,7 +65,7 @@ async fn no_row_of_decnets_goes_and_only_its_own_columns_change() {
 /// that Corral owns, and no others.
 #[test]
 fn no_statement_deletes_a_row_of_decnets() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = crate::tree::root().join("host/daemon/src");
     let mut files = vec![root.clone()];
     let mut found = 0;
     while let Some(path) = files.pop() {

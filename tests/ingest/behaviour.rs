@@ -16,7 +16,7 @@ const SHORT: &str = "498bdd49b2cf66f837347588785a6caa8442e0a84bd2b1d361581644316
 const ROWS: &str = "SELECT primitive, value, confidence, window_start_ts, window_end_ts, ts FROM observations ORDER BY primitive";
 
 pub(super) fn recording(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/emansih_2021");
+    let folder = crate::tree::root().join("tests/data/emansih_2021");
     fs::read(folder.join(name)).unwrap()
 }
 

@@ -66,7 +66,7 @@ async fn logs_become_the_same_rows_on_sqlite_and_on_postgresql() {
 }
 
 fn succeed(desk: &Desk, url: &str, words: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_corral"));
+    let mut command = Command::new(crate::tree::executable());
     command.current_dir(desk.path("")).args(["--quiet", "--db", url]).args(words);
     for variable in ["CORRAL_DB", "CORRAL_CONFIG", "CORRAL_PLUGINS", "CORRAL_LOG"] {
         command.env_remove(variable);

@@ -24,7 +24,7 @@ pub(super) struct Tree {
 impl Tree {
     /// Reads them all: they are few.
     pub(super) fn read() -> io::Result<Self> {
-        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let root = crate::tree::root();
         let mut paths = Vec::new();
         walk(root, &mut paths)?;
         paths.sort();

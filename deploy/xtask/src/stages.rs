@@ -11,7 +11,7 @@ use crate::tally::{self, Tally};
 use crate::test::{Depth, Options, Outcome};
 use crate::tree::{self, Tree};
 use crate::{
-    golden, instructions as instructions_of, licences as licence_gate, needs,
+    build, golden, instructions as instructions_of, licences as licence_gate, needs,
     plugins as components_of, reasons, shell,
 };
 
@@ -65,6 +65,8 @@ pub(crate) fn tests(tree: &Tree, options: &Options) -> Result<Outcome> {
     for server in &needs::SERVERS {
         server.is_met();
     }
+    // The integration tests, a package of their own, start it.
+    build::executable(tree, &TargetKind::Bin, "corral")?;
     let mut cargo = tree.cargo(tree.root());
     cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
     let targets = tree.targets(&TargetKind::Test)?;
