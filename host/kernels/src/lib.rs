@@ -43,4 +43,4 @@ pub use frame::{Frame, FrameError};
 pub use kept::Kept;
 pub use kernel::{Job, Kernel, KernelError, Parameter, Shape, Signature, Value, find};
 pub use pace::Pace;
-pub use text::Interner;
+pub use text::{Interner, Texts};

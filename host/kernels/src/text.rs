@@ -3,23 +3,37 @@
 //! Codes are given in the order of arrival, so their order means nothing and must never decide an
 //! answer. Attackers choose these texts: the table hashes with a secret key and has a limit.
 
-use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::hash::BuildHasher;
+use std::sync::{PoisonError, RwLock};
+
+use hashbrown::HashTable;
 
 use crate::column::ABSENT;
+use arena::Arena;
+
+mod arena;
+mod packed;
 
 /// The shared table of texts.
+///
+/// A text takes its packed bytes, four for its place, and about eight in the table that finds it: a UUID
+/// thirty in all.
 #[derive(Debug)]
 pub struct Interner {
     table: RwLock<Table>,
+    keys: RandomState,
     bytes_max: usize,
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    codes: HashMap<Arc<str>, u32>,
-    texts: Vec<Arc<str>>,
+    packed: Arena,
+    /// Of each code.
+    places: Vec<u32>,
+    /// By the packed text.
+    codes: HashTable<u32>,
     bytes: usize,
 }
 
@@ -38,10 +52,55 @@ impl fmt::Display for InternerFull {
 
 impl std::error::Error for InternerFull {}
 
+/// Texts, each behind the one before.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    bytes: String,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The text at an index.
+    pub fn get(&self, at: usize) -> Option<&str> {
+        let end = *self.ends.get(at)?;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.bytes.get(start..end)
+    }
+
+    /// Puts a text behind the others.
+    pub fn push(&mut self, text: &str) {
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
+        (0..self.ends.len()).map(|at| self.get(at).unwrap_or_default())
+    }
+}
+
+impl<T: AsRef<str>> FromIterator<T> for Texts {
+    fn from_iter<I: IntoIterator<Item = T>>(all: I) -> Self {
+        let mut texts = Self::default();
+        all.into_iter().for_each(|text| texts.push(text.as_ref()));
+        texts
+    }
+}
+
 impl Interner {
     /// An empty table that will hold at most `bytes_max` bytes of text.
     pub fn new(bytes_max: usize) -> Self {
-        Self { table: RwLock::default(), bytes_max }
+        Self { table: RwLock::default(), keys: RandomState::new(), bytes_max }
     }
 
     /// The code of `text`, given now if it is new.
@@ -49,10 +108,10 @@ impl Interner {
     /// # Errors
     /// [`InternerFull`] if it is new and the limit is reached.
     pub fn code(&self, text: &str) -> Result<u32, InternerFull> {
-        if let Some(code) = self.lookup(text) {
-            return Ok(code);
-        }
-        self.writer().insert(text, self.bytes_max)
+        let mut packed = Vec::with_capacity(PACKED_USUAL);
+        packed::pack(text, &mut packed);
+        let known = self.reader().find(&packed, &self.keys);
+        known.map_or_else(|| self.insert(&mut self.writer(), text, &packed), Ok)
     }
 
     /// The codes of many texts under one lock, in their order.
@@ -63,25 +122,56 @@ impl Interner {
         &self,
         texts: impl IntoIterator<Item = &'a str>,
     ) -> Result<Vec<u32>, InternerFull> {
-        let mut table = self.writer();
-        texts.into_iter().map(|text| table.insert(text, self.bytes_max)).collect()
+        let (mut table, mut packed) = (self.writer(), Vec::with_capacity(PACKED_USUAL));
+        let code = |text: &'a str| {
+            packed.clear();
+            packed::pack(text, &mut packed);
+            self.insert(&mut table, text, &packed)
+        };
+        texts.into_iter().map(code).collect()
     }
 
     /// The code of `text`, if it has one.
     pub fn lookup(&self, text: &str) -> Option<u32> {
-        self.reader().codes.get(text).copied()
+        let mut packed = Vec::with_capacity(PACKED_USUAL);
+        packed::pack(text, &mut packed);
+        self.reader().find(&packed, &self.keys)
     }
 
     /// The text of `code`, if the code was given.
-    pub fn text(&self, code: u32) -> Option<Arc<str>> {
-        self.reader().texts.get(code as usize).cloned()
+    pub fn text(&self, code: u32) -> Option<String> {
+        let mut text = String::new();
+        self.reader().append(code, &mut text).then_some(text)
     }
 
     /// The texts of many codes under one lock; absent and unknown codes give an empty text.
-    pub fn texts(&self, codes: &[u32]) -> Vec<Arc<str>> {
-        let empty: Arc<str> = Arc::from("");
-        let table = self.reader();
-        codes.iter().map(|&code| table.texts.get(code as usize).unwrap_or(&empty).clone()).collect()
+    pub fn texts(&self, codes: &[u32]) -> Texts {
+        let (table, mut bytes) = (self.reader(), String::with_capacity(16 * codes.len()));
+        let end = |code: &u32| {
+            table.append(*code, &mut bytes);
+            bytes.len()
+        };
+        let ends = codes.iter().map(end).collect();
+        Texts { bytes, ends }
+    }
+
+    fn insert(&self, table: &mut Table, text: &str, packed: &[u8]) -> Result<u32, InternerFull> {
+        if let Some(code) = table.find(packed, &self.keys) {
+            return Ok(code);
+        }
+        let full = InternerFull { bytes_max: self.bytes_max };
+        let bytes = table.bytes + text.len();
+        let code = u32::try_from(table.places.len()).map_err(|_| full)?;
+        if bytes > self.bytes_max || code == ABSENT {
+            return Err(full);
+        }
+        // First the text, then the code: a code that was given always has its text.
+        table.places.push(table.packed.push(packed).ok_or(full)?);
+        let Table { packed: all, places, codes, .. } = table;
+        let hash = |code: &u32| self.keys.hash_one(packed::first(all.from(places[*code as usize])));
+        codes.insert_unique(self.keys.hash_one(packed), code, hash);
+        table.bytes = bytes;
+        Ok(code)
     }
 
     // A panic cannot leave the table half-written in a way that matters: see `insert`.
@@ -95,24 +185,23 @@ impl Interner {
 }
 
 impl Table {
-    fn insert(&mut self, text: &str, bytes_max: usize) -> Result<u32, InternerFull> {
-        if let Some(&code) = self.codes.get(text) {
-            return Ok(code);
-        }
-        let full = InternerFull { bytes_max };
-        let bytes = self.bytes + text.len();
-        let code = u32::try_from(self.texts.len()).map_err(|_| full)?;
-        if bytes > bytes_max || code == ABSENT {
-            return Err(full);
-        }
-        let text: Arc<str> = text.into();
-        // First the text, then the code: a code that was given always has its text.
-        self.texts.push(text.clone());
-        self.codes.insert(text, code);
-        self.bytes = bytes;
-        Ok(code)
+    fn find(&self, packed: &[u8], keys: &RandomState) -> Option<u32> {
+        let is_it = |code: &u32| self.packed.from(self.places[*code as usize]).starts_with(packed);
+        self.codes.find(keys.hash_one(packed), is_it).copied()
+    }
+
+    /// Puts the text of a code behind `into`; false if the code was never given.
+    fn append(&self, code: u32, into: &mut String) -> bool {
+        let place = self.places.get(code as usize);
+        place.is_some_and(|place| {
+            packed::unpack(self.packed.from(*place), into);
+            true
+        })
     }
 }
+
+/// Bytes of most packed texts, at most.
+const PACKED_USUAL: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -124,10 +213,7 @@ mod tests {
         let codes = table.codes(["a", "", "a"]).unwrap();
         assert_eq!(codes, [0, 1, 0]);
         assert_eq!(table.lookup("a"), Some(0));
-        assert_eq!(
-            table.texts(&[1, ABSENT, 0]).iter().map(|t| &**t).collect::<Vec<_>>(),
-            ["", "", "a"]
-        );
+        assert_eq!(table.texts(&[1, ABSENT, 0]).iter().collect::<Vec<_>>(), ["", "", "a"]);
     }
 
     #[test]
@@ -136,5 +222,22 @@ mod tests {
         assert_eq!(table.code("abc"), Ok(0));
         assert_eq!(table.code("d"), Err(InternerFull { bytes_max: 3 }));
         assert_eq!(table.code("abc"), Ok(0));
+    }
+
+    #[test]
+    fn codes_keep_their_texts_while_the_table_grows() {
+        let table = Interner::new(1 << 20);
+        let text = |n: u32| match n % 3 {
+            0 => format!("{n:08x}"),
+            1 => format!("{n:08x}-0000-0000-0000-000000000000"),
+            _ => format!("text {n}"),
+        };
+        let codes: Vec<u32> = (0..9_000).map(|n| table.code(&text(n)).unwrap()).collect();
+        assert!(codes.iter().copied().eq(0..9_000));
+        let texts = table.texts(&codes);
+        assert!(texts.iter().eq((0..9_000).map(text)));
+        assert_eq!((texts.len(), texts.get(9_000)), (9_000, None));
+        assert!((0..9_000).all(|n| table.lookup(&text(n)) == Some(n)));
+        assert_eq!((table.lookup("none"), table.text(9_000)), (None, None));
     }
 }

@@ -94,7 +94,7 @@ impl wit::Host for Guest {
         if codes.len() > TEXTS_MAX {
             return Ok(Err(Problem::Limit(format!("{TEXTS_MAX} texts a call"))));
         }
-        Ok(Ok(self.texts.texts(&codes).iter().map(|text| text.to_string()).collect()))
+        Ok(Ok(self.texts.texts(&codes).iter().map(str::to_owned).collect()))
     }
 
     fn codes(&mut self, texts: Vec<String>) -> Answer<Vec<u32>> {

@@ -44,7 +44,7 @@ impl Host {
         let by = Committer { plugin: name, now, event_bytes_max: self.limits.event_bytes_max };
         let changes = match answer {
             Err(error) => Err(error),
-            Ok(()) => match self.store.rehearse(&self.texts, &changes, by).await {
+            Ok(()) => match self.store.rehearse(&self.resident, &changes, by).await {
                 Ok(would) => Ok(would),
                 Err(CommitError::Store(error)) => return Err(error.into()),
                 Err(error) => Err(TickError::Commit { plugin: name.clone(), error }),
@@ -78,7 +78,7 @@ impl Host {
                 .find_map(|call| call.labels().filter(|labels| labels.len() == members.rows()));
             let (Some(labels), Ok(uuids)) = (labels, members.text("uuid")) else { continue };
             let uuids = self.texts.texts(uuids);
-            let labels = uuids.iter().map(ToString::to_string).zip(labels.iter().copied());
+            let labels = uuids.iter().map(str::to_owned).zip(labels.iter().copied());
             groupings.push(Grouping { layer, labels: labels.collect() });
         }
         Ok(groupings)

@@ -125,7 +125,7 @@ impl Snapshot {
         let shape = shape(view, self.owner);
         let Some(some) = &shape.some else { return Ok(None) };
         let texts = self.resident.texts().texts(keys);
-        let list = serde_json::to_string(&texts.iter().map(|text| &**text).collect::<Vec<_>>());
+        let list = serde_json::to_string(&texts.iter().collect::<Vec<_>>());
         let rows = self.scan(some, shape, &[&list.unwrap_or_default()]).await?;
         if !shape.is_child {
             return seen(&rows, shape.unseen).map(Some);

@@ -61,8 +61,8 @@ impl Dictionary {
         meanings.push(Meaning { class: Ok(NULL), number: Scalar::Null.number() });
         for codes in distinct.chunks(TEXTS_PER_CHECK) {
             job.pace.check()?;
-            for text in job.texts.texts(codes) {
-                let scalar = Scalar::read(&text);
+            for text in job.texts.texts(codes).iter() {
+                let scalar = Scalar::read(text);
                 let next = u32::try_from(classes.len()).unwrap_or(ABSENT);
                 let class = |scalar: &Scalar<'_>| Ok(*classes.entry(scalar.key()?).or_insert(next));
                 meanings.push(Meaning {

@@ -105,8 +105,8 @@ struct Value {
 impl Values<'_> {
     fn get(&mut self, code: u32) -> Rc<Value> {
         let text = || match code {
-            ABSENT => "null".into(),
-            code => self.job.texts.text(code).unwrap_or_else(|| "".into()),
+            ABSENT => "null".to_owned(),
+            code => self.job.texts.text(code).unwrap_or_default(),
         };
         let read = || {
             let text = text();

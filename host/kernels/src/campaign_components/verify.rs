@@ -85,7 +85,7 @@ fn check_edges(
             }
             Some(COMBINED) => {
                 let told = job.texts.text(values[edge]);
-                tiers.edge() && told.is_some_and(|told| *told == tiers.to_string())
+                tiers.edge() && told.is_some_and(|told| told == tiers.to_string())
             }
             _ => return wrong("has no reason that there is"),
         };

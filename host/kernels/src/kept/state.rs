@@ -1,7 +1,6 @@
 //! The state itself: rows have slots, the rule has its index of them, and groups are what comes of it.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::answer::Answer;
 use super::groups::Groups;
@@ -166,7 +165,7 @@ impl<R: Rule> Roll<R> {
 }
 
 /// A text for a message.
-fn told(texts: &Interner, code: u32) -> Arc<str> {
+fn told(texts: &Interner, code: u32) -> String {
     texts.text(code).unwrap_or_default()
 }
 

@@ -46,7 +46,8 @@ fn ranks(codes: &[u32], texts: &Interner) -> HashMap<u32, i64> {
     let mut distinct = codes.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
-    let mut named: Vec<_> = texts.texts(&distinct).into_iter().zip(distinct).collect();
+    let texts = texts.texts(&distinct);
+    let mut named: Vec<_> = texts.iter().zip(distinct).collect();
     named.sort_unstable();
     named.into_iter().map(|(_, code)| code).zip(0..).collect()
 }
