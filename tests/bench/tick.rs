@@ -113,14 +113,14 @@ pub(crate) async fn natively(url: &str) -> Result<(f64, usize)> {
     let pool = Pool::start(&config.pool, &config.verify, clock.clone())?;
     let started = clock.elapsed();
     let resident = Arc::new(Resident::new(texts.clone(), 1 << 30));
-    let mut snapshot = store.snapshot(resident).await?;
+    let mut snapshot = store.snapshot(resident.clone()).await?;
     let attackers = snapshot.read(View::Attackers, "clusterer").await?;
     let features = snapshot.read(View::Features, "clusterer").await?;
     let identities = snapshot.read(View::Identities, "clusterer").await?;
     drop(snapshot);
     let changes = decide(&pool, &attackers, &features, &identities, &texts).await?;
     let by = Committer { plugin: "clusterer", now: clock.now(), event_bytes_max: 1 << 20 };
-    store.commit(&texts, &changes, by).await?;
+    store.commit(&resident, &changes, by).await?;
     Ok(((clock.elapsed() - started).as_secs_f64(), attackers.rows()))
 }
 

@@ -111,7 +111,8 @@ impl World {
 
     pub(crate) async fn commit(&mut self, changes: &[Change]) {
         let by = Committer { plugin: "test", now: self.tick(), event_bytes_max: 1 << 16 };
-        self.store.commit(&self.texts, changes, by).await.unwrap();
+        let empty = Resident::new(self.texts.clone(), 0);
+        self.store.commit(&empty, changes, by).await.unwrap();
     }
 
     /// Members form, join, leave or refresh groups.

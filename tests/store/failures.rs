@@ -35,10 +35,9 @@ async fn a_server_that_goes_away_is_an_error_and_its_return_needs_no_restart() {
             Kind::Postgres => Store::open(&url, busy).await.unwrap(),
         };
         Sql::connect(&url).await.run(ATTACKER).await;
-        let texts = Arc::new(Interner::new(1 << 20));
+        let resident = Arc::new(Resident::new(Arc::new(Interner::new(1 << 20)), 0));
         let members = async || {
-            let resident = Arc::new(Resident::new(texts.clone(), 0));
-            let mut snapshot = store.snapshot(resident).await?;
+            let mut snapshot = store.snapshot(resident.clone()).await?;
             snapshot.read(View::Attackers, "test").await
         };
         let members_of_one = members().await.unwrap();
@@ -50,14 +49,14 @@ async fn a_server_that_goes_away_is_an_error_and_its_return_needs_no_restart() {
         }];
         let by = Committer { plugin: "test", now: Timestamp(0), event_bytes_max: 1 << 16 };
         server.stop();
-        let error = store.commit(&texts, &form, by).await.unwrap_err().to_string();
+        let error = store.commit(&resident, &form, by).await.unwrap_err().to_string();
         assert!(error.contains("cannot be reached"), "{kind:?}: {error}");
         let error = members().await.unwrap_err();
         assert!(matches!(error, StoreError::Gone(_)), "{kind:?}: {error:?}");
         server.restart();
         let free = members().await.unwrap();
         assert_eq!(free.text("identity").unwrap(), [corral_kernels::ABSENT], "{kind:?}");
-        let (done, _) = store.commit(&texts, &form, by).await.unwrap();
+        let (done, _) = store.commit(&resident, &form, by).await.unwrap();
         assert_eq!(done.formed, 1, "{kind:?}");
         store.close().await;
     }
@@ -75,9 +74,8 @@ async fn who_waits_for_a_lock_in_vain_writes_nothing_and_may_try_again() {
         };
         let mut other = Sql::connect(&url).await;
         other.run(ATTACKER).await;
-        let texts = Arc::new(Interner::new(1 << 20));
-        let resident = Arc::new(Resident::new(texts.clone(), 0));
-        let mut snapshot = store.snapshot(resident).await.unwrap();
+        let resident = Arc::new(Resident::new(Arc::new(Interner::new(1 << 20)), 0));
+        let mut snapshot = store.snapshot(resident.clone()).await.unwrap();
         let members = snapshot.read(View::Attackers, "test").await.unwrap();
         drop(snapshot);
         let form =
@@ -85,10 +83,10 @@ async fn who_waits_for_a_lock_in_vain_writes_nothing_and_may_try_again() {
         let by = Committer { plugin: "test", now: Timestamp(0), event_bytes_max: 1 << 16 };
         other.run("BEGIN").await;
         other.run("UPDATE attackers SET asn = 1").await;
-        let error = store.commit(&texts, &form, by).await.unwrap_err();
+        let error = store.commit(&resident, &form, by).await.unwrap_err();
         assert!(matches!(error, CommitError::Store(StoreError::Locked(_))), "{place:?}: {error:?}");
         other.run("ROLLBACK").await;
-        let (done, _) = store.commit(&texts, &form, by).await.unwrap();
+        let (done, _) = store.commit(&resident, &form, by).await.unwrap();
         assert_eq!(done.formed, 1, "{place:?}");
     }
 }

@@ -137,7 +137,7 @@ impl Host {
             kernels += used.kernel_time;
             used.kernel_calls.iter().for_each(|call| checked.add(call.checked()));
             let by = Committer { plugin: &name, now, event_bytes_max: self.limits.event_bytes_max };
-            match self.store.commit(&self.texts, &changes, by).await {
+            match self.store.commit(&self.resident, &changes, by).await {
                 Ok((committed, touched)) => {
                     kept.give_back();
                     let took = self.clock.elapsed().saturating_sub(started);

@@ -8,17 +8,20 @@
 
 use std::collections::BTreeSet;
 
-use super::db::{Begin, Connection, Sql, query};
-use corral_kernels::{Frame, FrameError};
+use corral_kernels::{ABSENT, Frame, FrameError, Interner, Texts};
 
 use super::changes::Touched;
+use super::db::{Begin, Connection};
+use super::resident::Resident;
 use super::revision::View;
 use super::{Store, StoreError, rollup};
 use crate::clock::Timestamp;
 
 mod attribution;
 mod evidence;
+mod formed;
 mod groups;
+mod known;
 mod outbox;
 mod reuse;
 mod spray;
@@ -206,20 +209,20 @@ struct Effects {
 
 impl Store {
     /// Writes `changes`, their events and what follows from them in one transaction; says what that
-    /// did, and which views it touched.
+    /// did, and which views it touched. Frames of the changes have the texts of `resident`.
     ///
     /// # Errors
     /// [`CommitError`]; nothing was written.
     pub async fn commit(
         &self,
-        texts: &corral_kernels::Interner,
+        resident: &Resident,
         changes: &[Change],
         by: Committer<'_>,
     ) -> Result<(Committed, Vec<View>), CommitError> {
         if changes.is_empty() {
             return Ok((Committed::default(), Vec::new()));
         }
-        self.write(texts, changes, by).await.map_err(|error| match error {
+        self.write(resident, changes, by).await.map_err(|error| match error {
             // Two transactions that a server found in each other's way, and ended one.
             CommitError::Store(StoreError::Crossed(_)) => {
                 CommitError::Conflict("what another wrote at the same time".to_owned())
@@ -230,11 +233,11 @@ impl Store {
 
     async fn write(
         &self,
-        texts: &corral_kernels::Interner,
+        resident: &Resident,
         changes: &[Change],
         by: Committer<'_>,
     ) -> Result<(Committed, Vec<View>), CommitError> {
-        let (mut transaction, mut effects) = self.apply_all(texts, changes, by).await?;
+        let (mut transaction, mut effects) = self.apply_all(resident, changes, by).await?;
         let derived = rollup::identities(&mut transaction, &effects.identities, by.now).await?;
         effects.touched.add(View::Identities, derived);
         let views = effects.touched.write(&mut transaction).await?;
@@ -249,21 +252,21 @@ impl Store {
     /// [`CommitError`], as the commit would have it.
     pub async fn rehearse(
         &self,
-        texts: &corral_kernels::Interner,
+        resident: &Resident,
         changes: &[Change],
         by: Committer<'_>,
     ) -> Result<Committed, CommitError> {
         if changes.is_empty() {
             return Ok(Committed::default());
         }
-        let (transaction, effects) = self.apply_all(texts, changes, by).await?;
+        let (transaction, effects) = self.apply_all(resident, changes, by).await?;
         transaction.rollback().await?;
         Ok(effects.committed)
     }
 
     async fn apply_all(
         &self,
-        texts: &corral_kernels::Interner,
+        resident: &Resident,
         changes: &[Change],
         by: Committer<'_>,
     ) -> Result<(Connection, Effects), CommitError> {
@@ -273,7 +276,7 @@ impl Store {
         }
         let mut effects = Effects::default();
         for change in changes {
-            apply(&mut transaction, texts, change, by, &mut effects).await?;
+            apply(&mut transaction, resident, change, by, &mut effects).await?;
         }
         Ok((transaction, effects))
     }
@@ -281,12 +284,13 @@ impl Store {
 
 async fn apply(
     connection: &mut Connection,
-    texts: &corral_kernels::Interner,
+    resident: &Resident,
     change: &Change,
     by: Committer<'_>,
     effects: &mut Effects,
 ) -> Result<(), CommitError> {
-    let mut writer = groups::Writer { connection, texts, now: by.now, effects };
+    let texts = resident.texts();
+    let mut writer = groups::Writer { connection, resident, now: by.now, effects };
     match change {
         Change::Form { layer, members, rows, groups } => {
             writer.form(*layer, members, rows, groups).await
@@ -299,7 +303,8 @@ async fn apply(
         }
         Change::Unmerge { layer, groups, rows } => writer.unmerge(*layer, groups, rows).await,
         Change::Refresh { groups, rows } => {
-            effects.identities.extend(column(texts, groups, "uuid", rows)?);
+            let stale = column(texts, groups, "uuid", rows)?;
+            effects.identities.extend(stale.iter().map(str::to_owned));
             effects.committed.refreshed += rows.len();
             Ok(())
         }
@@ -319,44 +324,14 @@ async fn apply(
 }
 
 /// The texts of a text column at `rows`.
-fn column(
-    texts: &corral_kernels::Interner,
-    frame: &Frame,
-    name: &str,
-    rows: &[u32],
-) -> Result<Vec<String>, FrameError> {
+fn column(texts: &Interner, frame: &Frame, name: &str, rows: &[u32]) -> Result<Texts, FrameError> {
     let codes = frame.text(name)?;
-    let codes: Vec<u32> = rows
-        .iter()
-        .map(|&row| codes.get(row as usize).copied().unwrap_or(corral_kernels::ABSENT))
-        .collect();
-    Ok(texts.texts(&codes).iter().map(|text| text.to_string()).collect())
+    let code = |row: &u32| codes.get(*row as usize).copied().unwrap_or(ABSENT);
+    let codes: Vec<u32> = rows.iter().map(code).collect();
+    Ok(texts.texts(&codes))
 }
 
 /// The texts of a whole text column.
-fn whole_column(
-    texts: &corral_kernels::Interner,
-    frame: &Frame,
-    name: &str,
-) -> Result<Vec<String>, FrameError> {
-    let rows: Vec<u32> = (0..).take(frame.rows()).collect();
-    column(texts, frame, name, &rows)
+fn whole_column(texts: &Interner, frame: &Frame, name: &str) -> Result<Vec<String>, FrameError> {
+    Ok(texts.texts(frame.text(name)?).iter().map(str::to_owned).collect())
 }
-
-/// Runs `sql` with `rows` as one JSON array a time; gives the number of rows that it wrote.
-async fn write_rows(
-    connection: &mut Connection,
-    sql: Sql,
-    rows: &[serde_json::Value],
-    now: &str,
-) -> Result<u64, StoreError> {
-    let mut written = 0;
-    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-        let rows = serde_json::to_string(chunk).unwrap_or_default();
-        written += query(sql.clone()).bind(rows).bind(now).execute(&mut *connection).await?;
-    }
-    Ok(written)
-}
-
-/// Rows handed to one statement: the text stays within a few megabytes.
-const ROWS_PER_STATEMENT: usize = 10_000;

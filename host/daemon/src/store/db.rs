@@ -20,12 +20,14 @@ pub(super) mod mysql;
 pub(super) mod postgres;
 mod query;
 mod row;
+mod rows;
 pub(super) mod sqlite;
 mod value;
 
 pub(super) use dialect::{Collations, Dialect, Sql};
 pub(super) use query::{Query, query};
 pub(super) use row::{Cell, Row};
+pub(super) use rows::{ROWS_PER_STATEMENT, Rows, write_numbered, write_rows};
 pub(super) use value::{Value, fixed};
 
 /// Connections to one database.
@@ -107,6 +109,16 @@ impl Pool {
     }
 }
 
+impl Dialect {
+    /// A time as columns of DECNET's have it.
+    pub(super) fn datetime(&self, at: Timestamp) -> String {
+        let Self::MariaDb(collations) = self else { return encoding::datetime(at) };
+        // Cut, because the server rounds, and a time to come is none that was.
+        let cut = if collations.has_micros { 1 } else { 1_000_000 };
+        encoding::datetime(Timestamp(at.micros().div_euclid(cut) * cut))
+    }
+}
+
 impl Connection {
     /// What this database calls things.
     pub(super) fn dialect(&self) -> &Dialect {
@@ -119,10 +131,7 @@ impl Connection {
 
     /// A time as this database's columns of DECNET's have it.
     pub(super) fn datetime(&self, at: Timestamp) -> String {
-        let Dialect::MariaDb(collations) = self.dialect() else { return encoding::datetime(at) };
-        // Cut, because the server rounds, and a time to come is none that was.
-        let cut = if collations.has_micros { 1 } else { 1_000_000 };
-        encoding::datetime(Timestamp(at.micros().div_euclid(cut) * cut))
+        self.dialect().datetime(at)
     }
 
     /// Ends the transaction: what was written is there.

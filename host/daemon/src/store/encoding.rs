@@ -40,6 +40,12 @@ pub fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
 /// A JSON string, everything but ASCII escaped.
 pub fn string(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+        return json;
+    }
     for c in serde_json::Value::from(text).to_string().chars() {
         if c.is_ascii() {
             json.push(c);

@@ -58,6 +58,11 @@ impl Resident {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&view).cloned()
     }
 
+    /// The view as it is in these versions and no others, with all columns it is kept with.
+    pub(super) fn exactly(&self, view: View, versions: Versions) -> Option<Frame> {
+        self.get(view).filter(|kept| kept.versions == versions).map(|kept| kept.frame)
+    }
+
     /// Keeps the view if there is room, in place of what it was before; not if it is older than that.
     pub(super) fn keep(&self, view: View, new: Kept) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,23 +3,46 @@
 //! They are derived afresh, never added up, for the identities that a commit names. An identity speaks
 //! for the attackers of those that were merged into it too.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::db::{Connection, Sql, query};
+use super::db::{Connection, Sql, query, write_rows};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::StoreError;
 use super::encoding;
 use crate::clock::Timestamp;
 
+/// What an identity's derived columns say.
 #[derive(Debug, Default)]
-struct Summary {
-    members: i64,
-    first_seen: Option<String>,
-    last_seen: Option<String>,
-    values: BTreeMap<String, BTreeSet<String>>,
+pub(super) struct Summary {
+    pub(super) members: i64,
+    /// As the database has times.
+    pub(super) first_seen: Option<String>,
+    pub(super) last_seen: Option<String>,
+    lists: [BTreeSet<String>; LISTS],
 }
+
+/// The lists of values.
+const LISTS: usize = 7;
+
+/// The kinds of features that an identity lists, each with the list that it belongs to: what only a column may
+/// see is in the column like what all may see.
+pub(super) const KINDS_LISTED: [(&str, usize); 9] = [
+    ("ja3", 0),
+    ("ja3-column", 0),
+    ("hassh", 1),
+    ("hassh-column", 1),
+    ("tls-cert-sha256", 2),
+    ("ja4h", 3),
+    ("ja4-quic", 4),
+    ("payload-sha256", 5),
+    ("download-host", 6),
+];
+
+/// Identities that are looked at together.
+const AT_A_TIME: usize = 2_000;
 
 /// Brings the derived columns of `identities`, and of those they were merged into, up to date; gives
 /// all of these.
@@ -28,8 +51,14 @@ pub(super) async fn identities(
     identities: &BTreeSet<String>,
     now: Timestamp,
 ) -> Result<Vec<String>, StoreError> {
-    let summaries = summaries(connection, identities).await?;
-    write(connection, summaries, now).await
+    let all: Vec<&String> = identities.iter().collect();
+    let mut written = Vec::new();
+    for chunk in all.chunks(AT_A_TIME) {
+        let summaries = summaries(connection, chunk).await?;
+        write(connection, &summaries, now).await?;
+        written.extend(summaries.into_keys());
+    }
+    Ok(written)
 }
 
 /// The same, but only those whose columns say something else are written; gives these.
@@ -38,16 +67,22 @@ pub(super) async fn where_different(
     identities: &BTreeSet<String>,
     now: Timestamp,
 ) -> Result<Vec<String>, StoreError> {
-    let mut summaries = summaries(connection, identities).await?;
-    let named: Vec<&String> = summaries.keys().collect();
-    let named = serde_json::to_string(&named).unwrap_or_default();
-    let rows: Vec<Stored> = query(STORED).bind(named).all(&mut *connection).await?;
-    for row in rows {
-        if summaries.get(&row.uuid).is_some_and(|summary| row.says(summary)) {
-            summaries.remove(&row.uuid);
+    let all: Vec<&String> = identities.iter().collect();
+    let mut written = Vec::new();
+    for chunk in all.chunks(AT_A_TIME) {
+        let mut summaries = summaries(connection, chunk).await?;
+        let named: Vec<&String> = summaries.keys().collect();
+        let named = serde_json::to_string(&named).unwrap_or_default();
+        let rows: Vec<Stored> = query(STORED).bind(named).all(&mut *connection).await?;
+        for row in rows {
+            if summaries.get(&row.uuid).is_some_and(|summary| row.says(summary)) {
+                summaries.remove(&row.uuid);
+            }
         }
+        write(connection, &summaries, now).await?;
+        written.extend(summaries.into_keys());
     }
-    write(connection, summaries, now).await
+    Ok(written)
 }
 
 /// The derived columns as they are.
@@ -87,74 +122,73 @@ impl Stored {
 }
 
 impl Summary {
-    /// Its lists, in the order of the kinds.
-    fn lists(&self) -> [Option<String>; 7] {
-        KINDS.map(|kind| self.values.get(kind).map(encoding::list))
+    /// That there are so many members, of whom nothing is known.
+    pub(super) fn of(members: i64) -> Self {
+        Self { members, ..Self::default() }
+    }
+
+    /// Adds a value to a list.
+    pub(super) fn add(&mut self, list: usize, value: String) {
+        if let Some(list) = self.lists.get_mut(list) {
+            list.insert(value);
+        }
+    }
+
+    /// Its lists as the columns have them: one that is empty is absent.
+    fn lists(&self) -> [Option<String>; LISTS] {
+        self.lists.each_ref().map(|list| (!list.is_empty()).then(|| encoding::list(list)))
+    }
+}
+
+/// An identity and its derived columns, as [`rows!`] has them.
+pub(super) struct Derived<'a, T>(pub(super) &'a str, pub(super) T);
+
+impl<T: Borrow<Summary>> Serialize for Derived<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (uuid, summary) = (self.0, self.1.borrow());
+        let Summary { members, first_seen, last_seen, .. } = summary;
+        let [ja3, hassh, tls_cert, ja4h, ja4_quic, payload, host] = summary.lists();
+        (uuid, members, first_seen, last_seen, ja3, hassh, tls_cert, ja4h, ja4_quic, payload, host)
+            .serialize(serializer)
     }
 }
 
 /// What the columns of `identities`, and of those they were merged into, should say.
 async fn summaries(
     connection: &mut Connection,
-    identities: &BTreeSet<String>,
+    identities: &[&String],
 ) -> Result<BTreeMap<String, Summary>, StoreError> {
     let mut summaries: BTreeMap<String, Summary> = BTreeMap::new();
-    if identities.is_empty() {
-        return Ok(summaries);
-    }
     let named = serde_json::to_string(identities).unwrap_or_default();
     let spans: Vec<(String, i64, Option<String>, Option<String>)> =
         query(SPANS).bind(&named).all(&mut *connection).await?;
     for (root, members, first_seen, last_seen) in spans {
-        let values = BTreeMap::new();
-        summaries.insert(root, Summary { members, first_seen, last_seen, values });
+        let summary = Summary { members, first_seen, last_seen, ..Summary::default() };
+        summaries.insert(root, summary);
     }
-    let values: Vec<(String, String, String)> =
-        query(VALUES).bind(&named).all(&mut *connection).await?;
-    for (root, kind, value) in values {
-        let summary = summaries.entry(root).or_default();
-        // What only a column may see is in the column like what all may see.
-        let kind = kind.strip_suffix("-column").unwrap_or(&kind).to_owned();
-        summary.values.entry(kind).or_default().insert(value);
-    }
+    query(VALUES)
+        .bind(&named)
+        .each(connection, |row| {
+            let (root, kind, value): (String, String, String) = row.read()?;
+            if let Some((_, list)) = KINDS_LISTED.iter().find(|(name, _)| *name == kind) {
+                summaries.entry(root).or_default().add(*list, value);
+            }
+            Ok(())
+        })
+        .await?;
     Ok(summaries)
 }
 
-/// Writes the columns; gives the identities.
+/// Writes the columns.
 async fn write(
     connection: &mut Connection,
-    summaries: BTreeMap<String, Summary>,
+    summaries: &BTreeMap<String, Summary>,
     now: Timestamp,
-) -> Result<Vec<String>, StoreError> {
-    if summaries.is_empty() {
-        return Ok(Vec::new());
-    }
-    let named: Vec<String> = summaries.keys().cloned().collect();
-    let written: Vec<serde_json::Value> = summaries
-        .into_iter()
-        .map(|(uuid, summary)| {
-            let [ja3, hassh, tls_cert, ja4h, ja4_quic, payload, host] = summary.lists();
-            serde_json::json!([
-                uuid,
-                summary.members,
-                summary.first_seen,
-                summary.last_seen,
-                ja3,
-                hassh,
-                tls_cert,
-                ja4h,
-                ja4_quic,
-                payload,
-                host
-            ])
-        })
-        .collect();
-    query(WRITE)
-        .bind(serde_json::Value::Array(written).to_string())
-        .bind(connection.datetime(now))
-        .execute(connection)
-        .await?;
-    Ok(named)
+) -> Result<(), StoreError> {
+    let now = connection.datetime(now);
+    let rows: Vec<_> = summaries.iter().map(|(uuid, summary)| Derived(uuid, summary)).collect();
+    write_rows(connection, &WRITE, &rows, &now).await?;
+    Ok(())
 }
 
 // Up: what the named identities were merged into. Down: everything merged into any of those. UNION
@@ -193,10 +227,6 @@ const VALUES: &str = tree!(
          'payload-sha256', 'download-host')"
 );
 
-/// The kinds of features that an identity lists, in the order of the statement's columns.
-const KINDS: [&str; 7] =
-    ["ja3", "hassh", "tls-cert-sha256", "ja4h", "ja4-quic", "payload-sha256", "download-host"];
-
 const STORED: Sql = Sql::of(
     "SELECT uuid, observation_count AS members, first_seen_at AS first_seen, last_seen_at AS last_seen,
          ja3_hashes AS ja3, hassh_hashes AS hassh, tls_cert_sha256 AS tls_cert, ja4h_hashes AS ja4h,
@@ -205,6 +235,7 @@ const STORED: Sql = Sql::of(
      FROM attacker_identities WHERE uuid IN (SELECT n.uuid FROM {?: uuid key} AS n)",
 );
 
+/// Rows of [`Derived`].
 macro_rules! rows {
     () => {
         "{?1: uuid key, members int, first text, last text, ja3 text, hassh text, tls_cert text, ja4h text, ja4_quic text,
@@ -233,4 +264,16 @@ const WRITE: Sql = Sql::of(concat!(
     rows!(),
     " CROSS JOIN attacker_identities ON attacker_identities.uuid = n.uuid SET ",
     columns!()
+));
+
+/// Writes identities that are new, with their derived columns. One without a time was first seen now.
+pub(super) const INSERT: Sql = Sql::of(concat!(
+    "INSERT INTO attacker_identities (uuid, schema_version, created_at, updated_at, observation_count, first_seen_at,
+         last_seen_at, ja3_hashes, hassh_hashes, tls_cert_sha256, ja4h_hashes, ja4_quic_hashes, payload_simhashes,
+         c2_endpoints)
+     SELECT n.uuid, 1, ?2, ?2, n.members, COALESCE(n.first, ?2), COALESCE(n.last, ?2), n.ja3, n.hassh, n.tls_cert,
+         n.ja4h, n.ja4_quic, n.payload, n.host
+     FROM ",
+    rows!(),
+    " WHERE TRUE ON CONFLICT DO NOTHING"
 ));

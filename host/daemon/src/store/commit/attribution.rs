@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::store::db::{Connection, Sql, query};
+use crate::store::db::{Connection, Sql, query, write_rows};
 use corral_kernels::{Frame, Interner};
 use serde_json::{Value, json};
 
-use super::{CommitError, Committer, Effects, View, whole_column, write_rows};
+use super::{CommitError, Committer, Effects, View, whole_column};
 use crate::clock::Timestamp;
 
 /// The state that makes an identity suspicious.
@@ -41,7 +41,7 @@ pub(super) async fn put(
         .collect();
     let rows: Vec<Value> = changed.iter().map(|(key, row)| row.json(key)).collect();
     let now = connection.datetime(by.now);
-    write_rows(connection, PUT, &rows, &now).await?;
+    write_rows(connection, &PUT, &rows, &now).await?;
     effects.committed.put += changed.len();
     effects.touched.add(View::Attribution, changed.iter().map(|(key, _)| key.0.as_str()));
     for (key, row) in changed {

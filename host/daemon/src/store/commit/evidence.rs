@@ -9,13 +9,12 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::store::StoreError;
-use crate::store::db::{Connection, Sql, query};
+use crate::store::db::{Connection, ROWS_PER_STATEMENT, Sql, query, write_numbered, write_rows};
 use corral_kernels::forest::Forest;
-use corral_kernels::{Frame, Interner};
-use serde::Deserialize;
-use serde_json::json;
+use corral_kernels::{Frame, Interner, Texts};
+use serde::{Deserialize, Serialize};
 
-use super::{Among, CommitError, Layer, ROWS_PER_STATEMENT, column, whole_column, write_rows};
+use super::{Among, CommitError, Layer, column};
 use crate::clock::Timestamp;
 
 impl Layer {
@@ -50,31 +49,66 @@ pub(super) async fn replace(
     explanation: Explanation<'_>,
     now: Timestamp,
 ) -> Result<usize, CommitError> {
-    let Explanation { layer, members, scope, .. } = explanation;
-    let edges = counting(&explanation)?;
-    let ends =
-        |name: &str| Ok::<_, CommitError>(column(texts, members, "uuid", edges.uint32(name)?)?);
-    let bits = edges.float64("bits").ok();
-    let rows: Vec<_> = ends("a")?
-        .into_iter()
-        .zip(ends("b")?)
-        .zip(whole_column(texts, &edges, "reason")?)
-        .zip(whole_column(texts, &edges, "value")?)
-        .enumerate()
-        .map(|(at, (((a, b), reason), value))| {
-            let (a, b) = if a < b { (a, b) } else { (b, a) };
-            json!([layer.name(), a, b, reason, value, bits.and_then(|bits| bits.get(at))])
-        })
-        .collect();
-    let gone = column(texts, members, "uuid", scope)?;
+    let layer = explanation.layer;
+    let edges = Edges::of(texts, &explanation)?;
+    let gone = column(texts, explanation.members, "uuid", explanation.scope)?;
     let bridges = delete(connection, layer, &gone).await?;
-    let bridges = needed(connection, layer, bridges, &rows).await?;
-    write_rows(connection, INSERT, &rows, &now.micros().to_string()).await?;
+    let bridges = needed(connection, layer, bridges, &edges).await?;
+    let (count, row) = (edges.order.len(), |at| edges.row(layer, at));
+    write_numbered(connection, &INSERT, count, row, &now.micros().to_string()).await?;
     for Bridge { a, b, reason, value, bits, committed_at } in bridges {
-        let row = [json!([layer.name(), a, b, reason, value, bits])];
-        write_rows(connection, INSERT, &row, &committed_at.to_string()).await?;
+        let row = (layer.name(), a, b, reason, value, bits);
+        write_rows(connection, &INSERT, &[row], &committed_at.to_string()).await?;
     }
-    Ok(rows.len())
+    Ok(edges.order.len())
+}
+
+/// Edges that are to be written.
+struct Edges {
+    a: Texts,
+    b: Texts,
+    reason: Texts,
+    value: Texts,
+    bits: Option<Vec<f64>>,
+    /// The edges in the order of their ends, in which a database writes them quickest.
+    order: Vec<usize>,
+}
+
+impl Edges {
+    /// The edges that count.
+    fn of(texts: &Interner, explanation: &Explanation<'_>) -> Result<Self, CommitError> {
+        let edges = counting(explanation)?;
+        let ends = |name: &str| {
+            Ok::<_, CommitError>(column(texts, explanation.members, "uuid", edges.uint32(name)?)?)
+        };
+        let words = |name: &str| Ok::<_, CommitError>(texts.texts(edges.text(name)?));
+        let mut new = Self {
+            a: ends("a")?,
+            b: ends("b")?,
+            reason: words("reason")?,
+            value: words("value")?,
+            bits: edges.float64("bits").ok().map(<[f64]>::to_vec),
+            order: Vec::new(),
+        };
+        let mut order: Vec<usize> = (0..edges.rows()).collect();
+        order.sort_unstable_by_key(|at| new.ends(*at));
+        new.order = order;
+        Ok(new)
+    }
+
+    /// The ends of an edge, the smaller first.
+    fn ends(&self, at: usize) -> (&str, &str) {
+        let (a, b) = (self.a.get(at).unwrap_or_default(), self.b.get(at).unwrap_or_default());
+        if a < b { (a, b) } else { (b, a) }
+    }
+
+    /// The row of an edge, by its place in the order.
+    fn row(&self, layer: Layer, place: usize) -> impl Serialize {
+        let at = self.order.get(place).copied().unwrap_or_default();
+        let (a, b) = self.ends(at);
+        let bits = self.bits.as_ref().and_then(|bits| bits.get(at));
+        (layer.name(), a, b, self.reason.get(at), self.value.get(at), bits)
+    }
 }
 
 /// The edges that count.
@@ -114,11 +148,16 @@ struct Bridge {
 async fn delete(
     connection: &mut Connection,
     layer: Layer,
-    scope: &[String],
+    scope: &Texts,
 ) -> Result<Vec<Bridge>, StoreError> {
-    let inside: HashSet<&str> = scope.iter().map(String::as_str).collect();
-    let leads_out = |edge: &Bridge| !inside.contains(&*edge.a) || !inside.contains(&*edge.b);
     let mut bridges = Vec::new();
+    let any: Option<i64> = query(ANY).bind(layer.name()).optional(connection).await?;
+    if any.is_none() {
+        return Ok(bridges);
+    }
+    let scope: Vec<&str> = scope.iter().collect();
+    let inside: HashSet<&str> = scope.iter().copied().collect();
+    let leads_out = |edge: &Bridge| !inside.contains(&*edge.a) || !inside.contains(&*edge.b);
     for chunk in scope.chunks(ROWS_PER_STATEMENT) {
         let chunk = serde_json::to_string(chunk).unwrap_or_default();
         for (select, delete) in [(OF_A, DELETE_A), (OF_B, DELETE_B)] {
@@ -139,7 +178,7 @@ async fn needed(
     connection: &mut Connection,
     layer: Layer,
     mut bridges: Vec<Bridge>,
-    new: &[serde_json::Value],
+    new: &Edges,
 ) -> Result<Vec<Bridge>, StoreError> {
     if bridges.is_empty() {
         return Ok(bridges);
@@ -152,7 +191,7 @@ async fn needed(
     let groups: HashMap<String, String> = groups.into_iter().collect();
     let others: Vec<(String, String)> =
         query(CONNECTED).bind(&ends).bind(layer.name()).all(connection).await?;
-    let new = new.iter().filter_map(|row| Some((row.get(1)?.as_str()?, row.get(2)?.as_str()?)));
+    let new = (0..new.order.len()).map(|at| new.ends(at));
     let tree: Vec<(&str, &str)> =
         new.chain(others.iter().map(|(a, b)| (a.as_str(), b.as_str()))).collect();
     let mut rows: HashMap<String, u32> = HashMap::new();
@@ -204,6 +243,7 @@ macro_rules! delete {
     };
 }
 
+const ANY: Sql = Sql::of("SELECT 1 FROM corral_evidence WHERE layer = ? LIMIT 1");
 const OF_A: Sql = of!("a");
 const OF_B: Sql = of!("b");
 const DELETE_A: Sql = delete!("a");

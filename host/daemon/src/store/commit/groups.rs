@@ -1,21 +1,20 @@
 //! Forming, linking, merging and unmerging, the same for identities and campaigns.
 
-use std::collections::BTreeMap;
+use corral_kernels::{Frame, Texts};
 
-use crate::store::db::{Connection, Sql};
-use corral_kernels::{Frame, Interner};
-use serde_json::json;
-
-use super::{CommitError, Effects, Layer, View, column, write_rows};
+use super::formed::Formed;
+use super::known::Known;
+use super::{CommitError, Effects, Layer, View, column};
 use crate::clock::Timestamp;
-use crate::ids;
+use crate::store::db::{Connection, Sql, write_numbered, write_rows};
+use crate::store::resident::Resident;
+use crate::store::rollup::{self, Derived, Summary};
 
 /// The statements of one layer. `?1` is a JSON list of rows, `?2` the time.
 ///
 /// `{+}` keeps SQLite from the index on what is NULL in most rows: it would look through all of those for
 /// every row of the list, instead of looking up one key.
 struct Statements {
-    insert: Sql,
     link: Sql,
     merge: Sql,
     unmerge: Sql,
@@ -23,14 +22,8 @@ struct Statements {
 }
 
 macro_rules! statements {
-    ($members:literal, $group:literal, $groups:literal, $size:literal, $count:expr) => {
+    ($members:literal, $group:literal, $groups:literal, $count:expr) => {
         Statements {
-            insert: Sql::of(concat!(
-                "INSERT INTO ", $groups, " (uuid, schema_version, first_seen_at, last_seen_at, created_at,
-                     updated_at, ", $size, ")
-                 SELECT n.uuid, 1, ?2, ?2, ?2, ?2, n.members FROM {?1: uuid key, members int} n WHERE TRUE
-                 ON CONFLICT DO NOTHING"
-            )),
             link: Sql::of(concat!(
                 "UPDATE ", $members, " SET ", $group, " = n.target FROM {?1: uuid key, target key} AS n
                  WHERE ", $members, ".uuid = n.uuid AND {+}", $group, " IS NULL AND ?2 <> ''
@@ -71,7 +64,6 @@ const IDENTITY: Statements = statements!(
     "attackers",
     "identity_id",
     "attacker_identities",
-    "observation_count",
     // Counts and times of identities are derived by the rollup.
     None
 );
@@ -80,7 +72,6 @@ const CAMPAIGN: Statements = statements!(
     "attacker_identities",
     "campaign_id",
     "campaigns",
-    "identity_count",
     Some(
         Sql::of(
             "UPDATE campaigns SET updated_at = ?2, identity_count =
@@ -97,18 +88,17 @@ const CAMPAIGN: Statements = statements!(
     )
 );
 
+const INSERT_CAMPAIGNS: Sql = Sql::of(
+    "INSERT INTO campaigns (uuid, schema_version, first_seen_at, last_seen_at, created_at, updated_at, identity_count)
+     SELECT n.uuid, 1, ?2, ?2, ?2, ?2, n.members FROM {?1: uuid key, members int} n WHERE TRUE
+     ON CONFLICT DO NOTHING",
+);
+
 impl Layer {
     fn statements(self) -> Statements {
         match self {
             Self::Identity => IDENTITY,
             Self::Campaign => CAMPAIGN,
-        }
-    }
-
-    fn id(self, smallest_member: &str) -> String {
-        match self {
-            Self::Identity => ids::identity(smallest_member),
-            Self::Campaign => ids::campaign(smallest_member),
         }
     }
 
@@ -132,7 +122,7 @@ impl Layer {
 /// One commit's hand on the database.
 pub(super) struct Writer<'a> {
     pub(super) connection: &'a mut Connection,
-    pub(super) texts: &'a Interner,
+    pub(super) resident: &'a Resident,
     pub(super) now: Timestamp,
     pub(super) effects: &'a mut Effects,
 }
@@ -146,31 +136,60 @@ impl Writer<'_> {
         rows: &[u32],
         groups: &[u32],
     ) -> Result<(), CommitError> {
-        let members = column(self.texts, members, "uuid", rows)?;
-        let mut formed: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-        for (member, group) in members.into_iter().zip(groups) {
-            formed.entry(*group).or_default().push(member);
-        }
-        let formed: Vec<(String, Vec<String>)> = formed
-            .into_values()
-            .filter_map(|members| Some((layer.id(members.iter().min()?), members)))
-            .collect();
-        let inserts: Vec<_> =
-            formed.iter().map(|(group, members)| json!([group, members.len()])).collect();
-        let now = self.connection.datetime(self.now);
-        write_rows(self.connection, layer.statements().insert, &inserts, &now).await?;
-        let links: Vec<_> = formed
-            .iter()
-            .flat_map(|(group, members)| {
-                members.iter().map(move |member| (member.clone(), group.clone()))
-            })
-            .collect();
-        self.join(layer, &links).await?;
+        let uuids = column(self.resident.texts(), members, "uuid", rows)?;
+        let formed = Formed::new(layer, uuids, groups);
+        let by_id = formed.by_id();
+        let is_derived = self.insert(&formed, &by_id, members, rows).await?;
+        let links = formed.links(&by_id);
+        let link = |at: usize| {
+            let (member, group) = links.get(at).copied().unwrap_or_default();
+            (formed.member(member), formed.id(group))
+        };
+        self.join(layer, links.len(), link).await?;
         self.effects.committed.formed += formed.len();
-        for (group, members) in &formed {
-            self.effects.events.formed(layer, group, members);
+        let ids = by_id.iter().map(|group| formed.id(*group)).collect();
+        if is_derived {
+            self.effects.touched.add(layer.groups(), Texts::iter(&ids));
+        } else {
+            self.touch(layer, &ids).await?;
         }
+        self.effects.events.formed(formed);
         Ok(())
+    }
+
+    /// Writes new groups; says whether with all that follows from their members, which is so if memory knows
+    /// these.
+    async fn insert(
+        &mut self,
+        formed: &Formed,
+        by_id: &[usize],
+        members: &Frame,
+        rows: &[u32],
+    ) -> Result<bool, CommitError> {
+        let now = self.connection.datetime(self.now);
+        let group = |at: usize| by_id.get(at).copied().unwrap_or_default();
+        let size = |group| i64::try_from(formed.indices_of(group).len()).unwrap_or(i64::MAX);
+        if formed.layer == Layer::Campaign {
+            let row = |at: usize| (formed.id(group(at)), size(group(at)));
+            let insert = &INSERT_CAMPAIGNS;
+            write_numbered(self.connection, insert, formed.len(), row, &now).await?;
+            return Ok(false);
+        }
+        let known = Known::now(self.connection, self.resident, members).await?;
+        let dialect = self.connection.dialect().clone();
+        let summary = |group| match &known {
+            Some(known) => {
+                let indices = formed.indices_of(group).iter();
+                let rows = indices.filter_map(|at| rows.get(*at as usize).copied());
+                known.summary(rows, |at| dialect.datetime(at))
+            }
+            None => Summary::of(size(group)),
+        };
+        let row = |at: usize| Derived(formed.id(group(at)), summary(group(at)));
+        let insert = &rollup::INSERT;
+        let written = write_numbered(self.connection, insert, formed.len(), row, &now).await?;
+        // One that was there already says something else.
+        Ok(known.is_some() && written == formed.len() as u64)
     }
 
     /// Members that join groups.
@@ -182,25 +201,29 @@ impl Writer<'_> {
         groups: &Frame,
         targets: &[u32],
     ) -> Result<(), CommitError> {
-        let members = column(self.texts, members, "uuid", rows)?;
-        let groups = column(self.texts, groups, "uuid", targets)?;
-        let links: Vec<(String, String)> = members.into_iter().zip(groups).collect();
-        self.join(layer, &links).await?;
-        for (member, group) in &links {
-            self.effects.events.linked(layer, group, member);
-        }
+        let texts = self.resident.texts();
+        let members = column(texts, members, "uuid", rows)?;
+        let groups = column(texts, groups, "uuid", targets)?;
+        self.join(layer, rows.len(), pairs(&members, &groups)).await?;
+        self.touch(layer, &groups).await?;
+        self.effects.events.linked(layer, members, groups);
         Ok(())
     }
 
-    async fn join(&mut self, layer: Layer, links: &[(String, String)]) -> Result<(), CommitError> {
-        let rows: Vec<_> = links.iter().map(|(member, group)| json!([member, group])).collect();
+    /// Writes so many links, of a member to a group each.
+    async fn join<'t>(
+        &mut self,
+        layer: Layer,
+        count: usize,
+        link: impl Fn(usize) -> (&'t str, &'t str) + Sync,
+    ) -> Result<(), CommitError> {
         let now = self.connection.datetime(self.now);
-        let written = write_rows(self.connection, layer.statements().link, &rows, &now).await?;
-        guard(written, links.len(), "an attacker or identity that was free")?;
-        self.effects.committed.linked += links.len();
-        let members = links.iter().map(|(member, _)| member.as_str());
-        self.effects.touched.add(layer.members(), members);
-        self.touch(layer, links.iter().map(|(_, group)| group.clone())).await
+        let statement = layer.statements().link;
+        let written = write_numbered(self.connection, &statement, count, &link, &now).await?;
+        guard(written, count, "an attacker or identity that was free")?;
+        self.effects.committed.linked += count;
+        self.effects.touched.add(layer.members(), (0..count).map(|at| link(at).0));
+        Ok(())
     }
 
     /// Groups that point to a winner from now on. Written one after another, because a winner of one
@@ -212,17 +235,19 @@ impl Writer<'_> {
         losers: &[u32],
         winners: &[u32],
     ) -> Result<(), CommitError> {
-        let losers = column(self.texts, groups, "uuid", losers)?;
-        let winners = column(self.texts, groups, "uuid", winners)?;
+        let texts = self.resident.texts();
+        let losers = column(texts, groups, "uuid", losers)?;
+        let winners = column(texts, groups, "uuid", winners)?;
         let now = self.connection.datetime(self.now);
-        for (loser, winner) in losers.iter().zip(&winners) {
-            let row = [json!([loser, winner])];
-            let written = write_rows(self.connection, layer.statements().merge, &row, &now).await?;
+        let merge = layer.statements().merge;
+        for (loser, winner) in losers.iter().zip(winners.iter()) {
+            let written = write_rows(self.connection, &merge, &[(loser, winner)], &now).await?;
             guard(written, 1, "a group that was live")?;
             self.effects.events.merged(layer, winner, loser);
         }
         self.effects.committed.merged += losers.len();
-        self.touch(layer, losers.into_iter().chain(winners)).await
+        self.touch(layer, &losers).await?;
+        self.touch(layer, &winners).await
     }
 
     /// Merged groups that come back.
@@ -232,37 +257,38 @@ impl Writer<'_> {
         groups: &Frame,
         rows: &[u32],
     ) -> Result<(), CommitError> {
-        let back = column(self.texts, groups, "uuid", rows)?;
-        let former = column(self.texts, groups, "merged_into", rows)?;
-        let pairs: Vec<_> =
-            back.iter().zip(&former).map(|(back, former)| json!([back, former])).collect();
+        let texts = self.resident.texts();
+        let back = column(texts, groups, "uuid", rows)?;
+        let former = column(texts, groups, "merged_into", rows)?;
         let now = self.connection.datetime(self.now);
-        let written = write_rows(self.connection, layer.statements().unmerge, &pairs, &now).await?;
-        guard(written, pairs.len(), "a group that was merged")?;
-        for (back, former) in back.iter().zip(&former) {
+        let unmerge = layer.statements().unmerge;
+        let (count, pair) = (back.len(), pairs(&back, &former));
+        let written = write_numbered(self.connection, &unmerge, count, pair, &now).await?;
+        guard(written, count, "a group that was merged")?;
+        for (back, former) in back.iter().zip(former.iter()) {
             self.effects.events.unmerged(layer, back, former);
         }
-        self.effects.committed.unmerged += back.len();
-        self.touch(layer, back.into_iter().chain(former)).await
+        self.effects.committed.unmerged += count;
+        self.touch(layer, &back).await?;
+        self.touch(layer, &former).await
     }
 
     /// Notes groups whose rows changed, and what has to be derived again of them.
-    async fn touch(
-        &mut self,
-        layer: Layer,
-        groups: impl Iterator<Item = String>,
-    ) -> Result<(), CommitError> {
-        let groups: Vec<String> = groups.collect();
-        self.effects.touched.add(layer.groups(), groups.iter().map(String::as_str));
+    async fn touch(&mut self, layer: Layer, groups: &Texts) -> Result<(), CommitError> {
+        self.effects.touched.add(layer.groups(), groups.iter());
         let Some(count) = layer.statements().count else {
-            self.effects.identities.extend(groups);
+            self.effects.identities.extend(groups.iter().map(str::to_owned));
             return Ok(());
         };
-        let groups: Vec<_> = groups.into_iter().map(serde_json::Value::from).collect();
         let now = self.connection.datetime(self.now);
-        write_rows(self.connection, count, &groups, &now).await?;
+        write_numbered(self.connection, &count, groups.len(), |at| groups.get(at), &now).await?;
         Ok(())
     }
+}
+
+/// The texts of two columns at an index.
+fn pairs<'t>(a: &'t Texts, b: &'t Texts) -> impl Fn(usize) -> (&'t str, &'t str) + Sync {
+    |at| (a.get(at).unwrap_or_default(), b.get(at).unwrap_or_default())
 }
 
 fn guard(written: u64, expected: usize, what: &str) -> Result<(), CommitError> {

@@ -1,19 +1,23 @@
 //! Events that follow from changes, with DECNET's topics and payloads, kept until the bus has them.
 
-use crate::store::db::{Connection, Sql, query};
+use corral_kernels::Texts;
 use serde_json::{Value, json};
 
+use super::formed::Formed;
 use super::spray::Sprays;
-use super::{CommitError, Committer, Layer, write_rows};
+use super::{CommitError, Committer, Layer};
+use crate::store::db::{Connection, Rows, Sql, query};
 
 /// Events kept for a bus that does not come; older ones go.
-const ROWS_MAX: i64 = 100_000;
+const ROWS_MAX: usize = 100_000;
 
 /// The events of one commit, by kind: formed first, then linked, merged, unmerged, then those of rows.
+///
+/// What forms and links is kept as it came, and becomes events one by one while they are written.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     formed: Vec<Formed>,
-    linked: Vec<Event>,
+    linked: Vec<Linked>,
     merged: Vec<Event>,
     others: Vec<Event>,
 }
@@ -24,30 +28,21 @@ struct Event {
     payload: Value,
 }
 
+/// Members that joined groups.
 #[derive(Debug)]
-struct Formed {
+struct Linked {
     layer: Layer,
-    group: String,
-    members: Vec<String>,
+    members: Texts,
+    groups: Texts,
 }
 
 impl Events {
-    pub(super) fn formed(&mut self, layer: Layer, group: &str, members: &[String]) {
-        self.formed.push(Formed { layer, group: group.to_owned(), members: members.to_vec() });
+    pub(super) fn formed(&mut self, formed: Formed) {
+        self.formed.push(formed);
     }
 
-    pub(super) fn linked(&mut self, layer: Layer, group: &str, member: &str) {
-        let payload = link(layer, group, member);
-        match layer {
-            Layer::Identity => {
-                self.linked.push(Event { topic: "identity.observation.linked", payload });
-            }
-            Layer::Campaign => {
-                let copy = payload.clone();
-                self.linked.push(Event { topic: "campaign.identity.assigned", payload });
-                self.linked.push(Event { topic: "identity.campaign.assigned", payload: copy });
-            }
-        }
+    pub(super) fn linked(&mut self, layer: Layer, members: Texts, groups: Texts) {
+        self.linked.push(Linked { layer, members, groups });
     }
 
     pub(super) fn merged(&mut self, layer: Layer, winner: &str, loser: &str) {
@@ -78,51 +73,104 @@ impl Events {
     }
 
     pub(super) async fn write(
-        mut self,
+        self,
         connection: &mut Connection,
         by: Committer<'_>,
     ) -> Result<(), CommitError> {
         let sprays = self.sprays(connection).await?;
-        for event in &mut self.merged {
-            event.tell(&sprays);
+        // Those for which there is no room are not even made. Of the first, each makes one at least.
+        let mut beyond = self.least().saturating_sub(ROWS_MAX);
+        let mut outbox = Outbox {
+            connection,
+            rows: Rows::default(),
+            written: 0,
+            now: by.now.micros().to_string(),
+        };
+        for formed in &self.formed {
+            let skipped = beyond.min(formed.len());
+            beyond -= skipped;
+            for group in skipped..formed.len() {
+                for mut event in formed_events(formed, group, by.event_bytes_max) {
+                    event.tell(&sprays);
+                    outbox.put(&event).await?;
+                }
+            }
         }
-        let formed = self.formed.into_iter().flat_map(|formed| {
-            let mut events = formed.events(by.event_bytes_max);
-            events.iter_mut().for_each(|event| event.tell(&sprays));
-            events
-        });
-        let rows: Vec<Value> = formed
-            .chain(self.linked)
-            .chain(self.merged)
-            .chain(self.others)
-            .map(|event| {
-                // DECNET's type is the topic without its root.
-                let kind = event.topic.split_once('.').map_or("", |(_, kind)| kind);
-                json!([event.topic, kind, event.payload.to_string()])
-            })
-            .collect();
-        if rows.is_empty() {
+        for Linked { layer, members, groups } in &self.linked {
+            let skipped = beyond.min(members.len());
+            beyond -= skipped;
+            for (member, group) in members.iter().zip(groups.iter()).skip(skipped) {
+                for event in link(*layer, group, member) {
+                    outbox.put(&event).await?;
+                }
+            }
+        }
+        for mut event in self.merged {
+            event.tell(&sprays);
+            outbox.put(&event).await?;
+        }
+        for event in self.others {
+            outbox.put(&event).await?;
+        }
+        outbox.end().await
+    }
+}
+
+/// Events on their way into the table.
+struct Outbox<'a> {
+    connection: &'a mut Connection,
+    rows: Rows,
+    written: u64,
+    now: String,
+}
+
+impl Outbox<'_> {
+    async fn put(&mut self, event: &Event) -> Result<(), CommitError> {
+        // DECNET's type is the topic without its root.
+        let kind = event.topic.split_once('.').map_or("", |(_, kind)| kind);
+        self.rows.push(&(event.topic, kind, event.payload.to_string()))?;
+        if self.rows.is_full() { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), CommitError> {
+        let rows = std::mem::take(&mut self.rows);
+        self.written += rows.write(self.connection, &INSERT, &self.now).await?;
+        Ok(())
+    }
+
+    /// Writes the last, and makes room if there are more than are kept.
+    async fn end(mut self) -> Result<(), CommitError> {
+        self.flush().await?;
+        if self.written == 0 {
             return Ok(());
         }
-        write_rows(connection, INSERT, &rows, &by.now.micros().to_string()).await?;
         query(
             "DELETE FROM corral_outbox WHERE id <=
                  (SELECT n.newest FROM (SELECT MAX(id) AS newest FROM corral_outbox) AS n) - ?",
         )
-        .bind(ROWS_MAX)
-        .execute(connection)
+        .bind(i64::try_from(ROWS_MAX).unwrap_or(i64::MAX))
+        .execute(self.connection)
         .await?;
         Ok(())
     }
 }
 
 impl Events {
+    /// How many there are at least.
+    fn least(&self) -> usize {
+        let formed: usize = self.formed.iter().map(Formed::len).sum();
+        let linked: usize = self.linked.iter().map(|linked| linked.members.len()).sum();
+        formed + linked + self.merged.len() + self.others.len()
+    }
+
     /// What the identities tried that were formed or merged.
     async fn sprays(&self, connection: &mut Connection) -> Result<Sprays, CommitError> {
-        let formed = self.formed.iter().filter(|formed| formed.layer == Layer::Identity);
-        let formed = formed.map(|formed| formed.group.as_str());
-        let merged = self.merged.iter().flat_map(Event::identities);
-        Sprays::of(connection, &formed.chain(merged).collect()).await
+        let mut identities = Vec::new();
+        for formed in self.formed.iter().filter(|formed| formed.layer == Layer::Identity) {
+            identities.extend((0..formed.len()).map(|group| formed.id(group)));
+        }
+        identities.extend(self.merged.iter().flat_map(Event::identities));
+        Sprays::of(connection, identities).await
     }
 }
 
@@ -146,48 +194,56 @@ impl Event {
     }
 }
 
-impl Formed {
-    /// One `formed`, or, where that is too long for the bus, a shorter one and a `linked` for each of
-    /// the rest.
-    fn events(self, bytes_max: usize) -> Vec<Event> {
-        let Self { layer, group, mut members } = self;
-        // An id with its quotes and comma, and room for the rest of the payload.
-        let bytes_a_member = members.first().map_or(0, |member| member.len() + 3).max(1);
-        let fit = bytes_max.saturating_sub(512) / bytes_a_member;
-        let rest = members.split_off(fit.min(members.len()));
-        let (topic, group_key, members_key) = match layer {
-            Layer::Identity => ("identity.formed", "identity_uuid", "observation_uuids"),
-            Layer::Campaign => ("campaign.formed", "campaign_uuid", "identity_uuids"),
-        };
-        let assigned = members.clone();
-        let mut events =
-            vec![Event { topic, payload: json!({group_key: group, members_key: members}) }];
-        if layer == Layer::Campaign {
-            events.extend(assigned.iter().map(|member| Event {
-                topic: "identity.campaign.assigned",
-                payload: link(layer, &group, member),
-            }));
+/// One `formed`, or, where that is too long for the bus, a shorter one and a `linked` for each of the rest.
+fn formed_events(formed: &Formed, group: usize, bytes_max: usize) -> Vec<Event> {
+    let (layer, id) = (formed.layer, formed.id(group));
+    // An id with its quotes and comma, and room for the rest of the payload.
+    let bytes_a_member =
+        formed.members_of(group).next().map_or(0, |member| member.len() + 3).max(1);
+    let fit = bytes_max.saturating_sub(512) / bytes_a_member;
+    let members: Vec<&str> = formed.members_of(group).take(fit).collect();
+    let (topic, payload) = match layer {
+        Layer::Identity => {
+            ("identity.formed", json!({"identity_uuid": id, "observation_uuids": members}))
         }
-        let mut others = Events::default();
-        for member in &rest {
-            others.linked(layer, &group, member);
+        Layer::Campaign => {
+            ("campaign.formed", json!({"campaign_uuid": id, "identity_uuids": members}))
         }
-        events.extend(others.linked);
-        events
+    };
+    let mut events = vec![Event { topic, payload }];
+    if layer == Layer::Campaign {
+        events.extend(members.iter().map(|member| assigned(id, member)));
+    }
+    events.extend(formed.members_of(group).skip(fit).flat_map(|member| link(layer, id, member)));
+    events
+}
+
+/// What is told of a member that joined a group.
+fn link(layer: Layer, group: &str, member: &str) -> Vec<Event> {
+    match layer {
+        Layer::Identity => {
+            let payload = json!({
+                "identity_uuid": group,
+                "observation_uuid": member,
+                "attacker_uuid": member,
+            });
+            vec![Event { topic: "identity.observation.linked", payload }]
+        }
+        Layer::Campaign => {
+            let event = assigned(group, member);
+            let payload = event.payload.clone();
+            vec![Event { topic: "campaign.identity.assigned", payload }, event]
+        }
     }
 }
 
-fn link(layer: Layer, group: &str, member: &str) -> Value {
-    match layer {
-        Layer::Identity => json!({
-            "identity_uuid": group,
-            "observation_uuid": member,
-            "attacker_uuid": member,
-        }),
-        Layer::Campaign => {
-            json!({"campaign_uuid": group, "identity_uuid": member, "prior_campaign_uuid": null})
-        }
-    }
+fn assigned(campaign: &str, identity: &str) -> Event {
+    let payload = json!({
+        "campaign_uuid": campaign,
+        "identity_uuid": identity,
+        "prior_campaign_uuid": null,
+    });
+    Event { topic: "identity.campaign.assigned", payload }
 }
 
 const INSERT: Sql = Sql::of(
@@ -201,13 +257,13 @@ mod tests {
 
     #[test]
     fn a_formed_event_that_is_too_long_goes_on_as_links() {
-        let members: Vec<String> = (0..40).map(|n| format!("{n:036}")).collect();
-        let formed = Formed { layer: Layer::Identity, group: "g".into(), members: members.clone() };
-        let events = formed.events(512 + 39 * 10);
+        let members: Texts = (0..40).map(|n| format!("{n:036}")).collect();
+        let formed = Formed::new(Layer::Identity, members.clone(), &[0; 40]);
+        let events = formed_events(&formed, 0, 512 + 39 * 10);
         let named = events[0].payload["observation_uuids"].as_array().unwrap().len();
         assert_eq!(named, 10);
         assert_eq!(events.len(), 1 + 30);
         assert!(events[0].payload.to_string().len() <= 512 + 39 * 10);
-        assert_eq!(events[1].payload["observation_uuid"], members[10]);
+        assert_eq!(events[1].payload["observation_uuid"], members.get(10).unwrap());
     }
 }

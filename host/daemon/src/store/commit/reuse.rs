@@ -11,9 +11,9 @@ use corral_kernels::{Frame, Interner};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{CommitError, Committer, Effects, ROWS_PER_STATEMENT, View, whole_column, write_rows};
+use super::{CommitError, Committer, Effects, View, whole_column};
 use crate::ids;
-use crate::store::db::{Connection, Dialect, Sql, query};
+use crate::store::db::{Connection, Dialect, ROWS_PER_STATEMENT, Sql, query, write_rows};
 use crate::store::encoding;
 
 /// Writes the rows that are new or differ, and announces them.
@@ -54,10 +54,10 @@ pub(super) async fn put(
         }
         let now = connection.datetime(by.now);
         let rows: Vec<Value> = new.iter().map(Row::json).collect();
-        write_rows(connection, INSERT, &rows, &now).await?;
+        write_rows(connection, &INSERT, &rows, &now).await?;
         let mut written = kept(connection, new).await?;
         let rows: Vec<Value> = changed.iter().map(Row::json).collect();
-        write_rows(connection, UPDATE, &rows, &now).await?;
+        write_rows(connection, &UPDATE, &rows, &now).await?;
         written.append(&mut changed);
         effects.committed.put += written.len();
         effects.touched.add(View::Reuse, written.iter().map(|row| row.id.as_str()));

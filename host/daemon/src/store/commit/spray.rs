@@ -30,13 +30,14 @@ impl Sprays {
     /// What these identities tried.
     pub(super) async fn of(
         connection: &mut Connection,
-        identities: &BTreeSet<&str>,
+        mut identities: Vec<&str>,
     ) -> Result<Self, CommitError> {
         let mut sprays = Self::default();
         if identities.len() > IDENTITIES_MAX {
             return Ok(sprays);
         }
-        let identities: Vec<&str> = identities.iter().copied().collect();
+        identities.sort_unstable();
+        identities.dedup();
         for chunk in identities.chunks(IDENTITIES) {
             let named = serde_json::to_string(chunk).unwrap_or_default();
             let rows: Vec<(String, String, String)> =

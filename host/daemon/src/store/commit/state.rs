@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::store::db::{Connection, Sql, query};
+use crate::store::db::{Connection, Sql, query, write_rows};
 use corral_kernels::{Frame, Interner};
 use serde_json::json;
 
-use super::{CommitError, Committer, Effects, View, whole_column, write_rows};
+use super::{CommitError, Committer, Effects, View, whole_column};
 
 /// A plugin's own rows: `key`, `value`; an absent value takes the row away.
 pub(super) async fn put(
@@ -39,8 +39,8 @@ pub(super) async fn put(
         }
     }
     let now = connection.datetime(by.now);
-    write_rows(connection, PUT, &kept, &now).await?;
-    write_rows(connection, DROP, &gone, &now).await?;
+    write_rows(connection, &PUT, &kept, &now).await?;
+    write_rows(connection, &DROP, &gone, &now).await?;
     if !kept.is_empty() || !gone.is_empty() {
         effects.committed.put += kept.len() + gone.len();
         effects.touched.add_unlisted(View::State);
