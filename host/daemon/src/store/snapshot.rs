@@ -23,6 +23,7 @@ use shape::{Shape, shape};
 use splice::Codes;
 
 mod order;
+mod pages;
 mod scan;
 mod shape;
 mod splice;
@@ -153,7 +154,7 @@ impl Snapshot {
         let frame = match refreshed {
             Some(frame) => frame,
             None => {
-                let frame = self.scan(&Sql::of(shape.all), shape, &[]).await?;
+                let frame = self.scan_all(shape).await?;
                 if shape.is_child {
                     let frame = self.arrange(&frame, shape, parents.as_ref(), None)?;
                     seen(&frame, Some(shape.key))?
@@ -223,6 +224,19 @@ impl Snapshot {
         Ok(self.revisions.insert(revisions).clone())
     }
 
+    /// All rows of a view, with all columns; a child's in no order.
+    async fn scan_all(&mut self, shape: &Shape) -> Result<Frame, StoreError> {
+        let Some(pages) = &shape.pages else {
+            return self.scan(&Sql::of(shape.all), shape, &[]).await;
+        };
+        if !matches!(self.transaction.dialect(), Dialect::Sqlite) {
+            return self.scan(&Sql::of(shape.all), shape, &[]).await;
+        }
+        let texts = self.resident.texts();
+        let frame = pages::pages(&mut self.transaction, texts, pages, shape.columns).await?;
+        if shape.is_child { Ok(frame) } else { self.sorted(&frame, shape) }
+    }
+
     async fn scan(
         &mut self,
         from: &Sql,
@@ -235,9 +249,12 @@ impl Snapshot {
         if shape.is_child || !matches!(self.transaction.dialect(), Dialect::MariaDb(_)) {
             return Ok(frame);
         }
-        let keys = order::keys(&frame, shape.order, texts)?;
+        self.sorted(&frame, shape)
+    }
+
+    fn sorted(&self, frame: &Frame, shape: &Shape) -> Result<Frame, StoreError> {
         let mut by: Vec<u32> = (0..).take(frame.rows()).collect();
-        by.sort_by(|&a, &b| order::compare(&keys, a, b));
+        order::sort(frame, shape.order, self.resident.texts(), &mut by)?;
         frame.take(&by).map_err(not_as_scanned)
     }
 
@@ -280,14 +297,13 @@ fn arrange(
     let owners = frame.text(shape.key).map_err(not_as_scanned)?;
     let rows: Vec<u32> =
         owners.iter().map(|owner| places.get(owner).copied().unwrap_or(ABSENT)).collect();
-    let keys = order::keys(frame, shape.order, texts)?;
-    let mut by: Vec<u32> =
-        (0..).zip(&rows).filter(|(_, row)| **row != ABSENT).map(|(at, _)| at).collect();
-    by.sort_by(|&a, &b| {
-        let row = |at: u32| rows.get(at as usize);
-        row(a).cmp(&row(b)).then_with(|| order::compare(&keys, a, b))
-    });
-    let sorted: Vec<u32> = by.iter().filter_map(|&at| rows.get(at as usize).copied()).collect();
+    let row = |at: u32| rows.get(at as usize).copied().unwrap_or(ABSENT);
+    let mut by: Vec<u32> = (0..).take(rows.len()).filter(|at| row(*at) != ABSENT).collect();
+    by.sort_by_key(|at| row(*at));
+    for of_one in by.chunk_by_mut(|a, b| row(*a) == row(*b)) {
+        order::sort(frame, shape.order, texts, of_one)?;
+    }
+    let sorted: Vec<u32> = by.iter().map(|at| row(*at)).collect();
     let frame = frame.take(&by).map_err(not_as_scanned)?;
     let row = std::iter::once(("row", Column::from(sorted)));
     let rest = frame.columns().map(|(name, column)| (name, column.clone()));

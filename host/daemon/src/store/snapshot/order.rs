@@ -1,68 +1,82 @@
 //! In which order rows lie: by some of their columns.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 
-use corral_kernels::{Column, Frame, Interner};
+use corral_kernels::{ABSENT, Column, Frame, Interner};
 
 use super::scan::not_as_scanned;
 use crate::store::StoreError;
 
-/// What rows are compared by.
-pub(super) enum Key<'f> {
-    /// Numbers, as they are; and texts, as their places in the alphabet.
-    Numbers(Cow<'f, [i64]>),
-    /// Measures.
-    Measures(&'f [f64]),
-}
-
-/// The keys of these columns. Codes say nothing of an order that another process would see too, so
-/// texts are ranked.
-pub(super) fn keys<'f>(
-    frame: &'f Frame,
+/// Puts rows of a frame in the order of some of its columns; rows that are equal in all stay as they are.
+///
+/// Codes say nothing of an order that another process would see too, so texts go by the alphabet. They are
+/// only looked at where the columns before them leave it open.
+pub(super) fn sort(
+    frame: &Frame,
     columns: &[&str],
     texts: &Interner,
-) -> Result<Vec<Key<'f>>, StoreError> {
-    let key = |name: &&str| {
-        Ok(match frame.column(name).map_err(not_as_scanned)? {
-            Column::Text(codes) => {
-                let ranks = ranks(codes, texts);
-                Key::Numbers(codes.iter().filter_map(|code| ranks.get(code).copied()).collect())
-            }
-            Column::Uint32(values) => Key::Numbers(values.iter().copied().map(i64::from).collect()),
-            Column::Uint64(values) => {
-                Key::Numbers(values.iter().map(|value| value.cast_signed()).collect())
-            }
-            Column::Int64(values) => Key::Numbers(Cow::Borrowed(values)),
-            Column::Float64(values) => Key::Measures(values),
-        })
-    };
-    columns.iter().map(key).collect()
+    rows: &mut [u32],
+) -> Result<(), StoreError> {
+    let columns = columns.iter().map(|name| frame.column(name)).collect::<Result<Vec<_>, _>>();
+    sort_by(&columns.map_err(not_as_scanned)?, texts, rows);
+    Ok(())
 }
 
-/// The place of each text in the alphabet.
-fn ranks(codes: &[u32], texts: &Interner) -> HashMap<u32, i64> {
-    let mut distinct = codes.to_vec();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let texts = texts.texts(&distinct);
-    let mut named: Vec<_> = texts.iter().zip(distinct).collect();
-    named.sort_unstable();
-    named.into_iter().map(|(_, code)| code).zip(0..).collect()
+fn sort_by(columns: &[&Column], texts: &Interner, rows: &mut [u32]) {
+    let Some((column, rest)) = columns.split_first() else { return };
+    match column {
+        Column::Uint32(values) => by_number(values, rows),
+        Column::Uint64(values) => by_number(values, rows),
+        Column::Int64(values) => by_number(values, rows),
+        Column::Float64(values) => rows.sort_by(|a, b| {
+            let value = |row: &u32| values.get(*row as usize).copied().unwrap_or(f64::NAN);
+            value(a).total_cmp(&value(b))
+        }),
+        Column::Text(codes) => by_text(codes, texts, rows),
+    }
+    if rest.is_empty() {
+        return;
+    }
+    for equal in rows.chunk_by_mut(|a, b| is_equal(column, *a as usize, *b as usize)) {
+        if equal.len() > 1 {
+            sort_by(rest, texts, equal);
+        }
+    }
 }
 
-/// Compares two rows.
-pub(super) fn compare(keys: &[Key<'_>], a: u32, b: u32) -> Ordering {
-    let (a, b) = (a as usize, b as usize);
-    let mut orders = keys.iter().map(|key| match key {
-        Key::Numbers(values) => values.get(a).cmp(&values.get(b)),
-        Key::Measures(values) => match (values.get(a), values.get(b)) {
-            (Some(a), Some(b)) => a.total_cmp(b),
-            _ => Ordering::Equal,
-        },
-    });
-    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+fn by_number<T: Ord>(values: &[T], rows: &mut [u32]) {
+    rows.sort_by(|a, b| values.get(*a as usize).cmp(&values.get(*b as usize)));
+}
+
+fn by_text(codes: &[u32], texts: &Interner, rows: &mut [u32]) {
+    let code = |row: &u32| codes.get(*row as usize).copied().unwrap_or(ABSENT);
+    let Some(first) = rows.first().map(code) else { return };
+    if rows.iter().all(|row| code(row) == first) {
+        return;
+    }
+    let texts = texts.texts(&rows.iter().map(code).collect::<Vec<_>>());
+    // What is absent comes before an empty text.
+    let mut named: Vec<_> = rows
+        .iter()
+        .zip(texts.iter())
+        .map(|(row, text)| (code(row) != ABSENT, text, *row))
+        .collect();
+    named.sort_by_key(|(is_there, text, _)| (*is_there, *text));
+    for (row, (.., named)) in rows.iter_mut().zip(named) {
+        *row = named;
+    }
+}
+
+fn is_equal(column: &Column, a: usize, b: usize) -> bool {
+    match column {
+        Column::Uint32(values) | Column::Text(values) => values.get(a) == values.get(b),
+        Column::Uint64(values) => values.get(a) == values.get(b),
+        Column::Int64(values) => values.get(a) == values.get(b),
+        Column::Float64(values) => {
+            let bits = |at: usize| values.get(at).map(|value| value.to_bits());
+            bits(a) == bits(b)
+        }
+    }
 }
 
 /// A column of one frame and the same of another.
@@ -99,15 +113,20 @@ mod tests {
     #[test]
     fn texts_go_by_the_alphabet_and_not_by_their_codes() {
         let texts = Interner::new(1 << 10);
-        let codes: Vec<u32> = ["b", "c", "a"].map(|text| texts.code(text).unwrap()).to_vec();
-        let columns = [("t", Column::text(codes)), ("x", Column::from(vec![1.0, -0.5, f64::NAN]))];
-        let frame = Frame::new(3, columns).unwrap();
-        let by_text = keys(&frame, &["t"], &texts).unwrap();
-        assert_eq!(compare(&by_text, 2, 0), Ordering::Less);
-        assert_eq!(compare(&by_text, 1, 0), Ordering::Greater);
-        let by_measure = keys(&frame, &["x", "t"], &texts).unwrap();
-        assert_eq!(compare(&by_measure, 1, 0), Ordering::Less);
-        assert_eq!(compare(&by_measure, 0, 2), Ordering::Less);
-        assert_eq!(compare(&by_measure, 0, 0), Ordering::Equal);
+        let codes: Vec<u32> =
+            ["b", "c", "a", "", "b"].map(|text| texts.code(text).unwrap()).to_vec();
+        let codes = [codes, vec![ABSENT]].concat();
+        let measures = vec![1.0, -0.5, f64::NAN, 0.0, -1.0, 7.0];
+        let columns = [("t", Column::text(codes)), ("x", Column::from(measures))];
+        let frame = Frame::new(6, columns).unwrap();
+        let sorted = |columns: &[&str]| {
+            let mut rows: Vec<u32> = (0..6).collect();
+            sort(&frame, columns, &texts, &mut rows).unwrap();
+            rows
+        };
+        assert_eq!(sorted(&["t"]), [5, 3, 2, 0, 4, 1], "equal ones stay as they are");
+        assert_eq!(sorted(&["t", "x"]), [5, 3, 2, 4, 0, 1]);
+        assert_eq!(sorted(&["x"]), [4, 1, 3, 0, 5, 2]);
+        assert_eq!(sorted(&[]), [0, 1, 2, 3, 4, 5]);
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! The driver hands values from its own thread to ours one by one, each an allocation here and a release
 //! there; a row of five costs four microseconds that way. So a row travels as one JSON text, which the
-//! database writes and this file reads into the columns in well under a microsecond each. Only measures
-//! travel beside it: the database writes them with too few digits to name every double. What comes from a
-//! server comes in whole packets, and is read as it is.
+//! database writes and this file reads into the columns in well under a microsecond each; of a whole table,
+//! [`pages`](super::pages) have some thousands travel together. Only measures travel beside it: the database
+//! writes them with too few digits to name every double. What comes from a server comes in whole packets, and is
+//! read as it is.
 
 use std::fmt;
 
@@ -34,7 +35,7 @@ pub(super) enum Kind {
 /// A column, its kind, and the expression that gives it.
 pub(super) type Selected = (&'static str, Kind, &'static str);
 
-enum Builder {
+pub(super) enum Builder {
     Text(Vec<u32>),
     Uint32(Vec<u32>),
     Int64(Vec<i64>),
@@ -43,7 +44,7 @@ enum Builder {
 }
 
 impl Builder {
-    fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         match kind {
             Kind::Text => Self::Text(Vec::new()),
             Kind::Uint32 => Self::Uint32(Vec::new()),
@@ -53,7 +54,7 @@ impl Builder {
         }
     }
 
-    fn finish(self) -> Column {
+    pub(super) fn finish(self) -> Column {
         match self {
             Self::Text(codes) => Column::text(codes),
             Self::Uint32(values) => values.into(),
@@ -64,9 +65,20 @@ impl Builder {
 }
 
 /// Where texts get their codes, and what became of that.
-struct Texts<'a> {
+pub(super) struct Texts<'a> {
     interner: &'a Interner,
     full: Option<InternerFull>,
+}
+
+impl<'a> Texts<'a> {
+    pub(super) fn of(interner: &'a Interner) -> Self {
+        Self { interner, full: None }
+    }
+
+    /// What reading failed of.
+    pub(super) fn failed(&mut self, error: &impl fmt::Display) -> StoreError {
+        self.full.take().map_or_else(|| unreadable(error), StoreError::Text)
+    }
 }
 
 /// Reads one element of a row into its column.
@@ -132,9 +144,9 @@ impl Visitor<'_> for Cell<'_, '_> {
 }
 
 /// Reads one row into the columns.
-struct Cells<'a, 't> {
-    builders: &'a mut [Builder],
-    texts: &'a mut Texts<'t>,
+pub(super) struct Cells<'a, 't> {
+    pub(super) builders: &'a mut [Builder],
+    pub(super) texts: &'a mut Texts<'t>,
 }
 
 impl<'de> Visitor<'de> for Cells<'_, '_> {
@@ -173,7 +185,7 @@ pub(super) async fn scan(
     let select = format!("SELECT {} ", expressions(columns, is_packed));
     let sql = from.prefixed(&select, connection.dialect());
     let query = bind.iter().fold(query(sql), |query, value| query.bind(*value));
-    let mut texts = Texts { interner: texts, full: None };
+    let mut texts = Texts::of(texts);
     let mut count = 0;
     query
         .each(connection, |row| {
@@ -184,6 +196,14 @@ pub(super) async fn scan(
         .await?;
     let names = columns.iter().map(|(name, ..)| *name);
     Frame::new(count, names.zip(builders.into_iter().map(Builder::finish))).map_err(not_as_scanned)
+}
+
+impl<'de> DeserializeSeed<'de> for Cells<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
 }
 
 /// Reads a row into the columns, value by value.
@@ -202,7 +222,7 @@ fn read(row: &Row, builders: &mut [Builder], texts: &mut Texts<'_>) -> Result<()
             Given::Float(_) | Given::Blob(_) => return Err(unreadable(&"a value of another kind")),
         };
         if let Err(error) = taken {
-            return Err(texts.full.take().map_or_else(|| unreadable(&error), StoreError::Text));
+            return Err(texts.failed(&error));
         }
     }
     Ok(())
@@ -217,7 +237,7 @@ fn read_packed(
     let Given::Text(json) = row.cell(0)? else { return Err(unreadable(&"no text")) };
     let mut json = serde_json::Deserializer::from_str(&json);
     if let Err(error) = (&mut json).deserialize_seq(Cells { builders, texts }) {
-        return Err(texts.full.take().map_or_else(|| unreadable(&error), StoreError::Text));
+        return Err(texts.failed(&error));
     }
     let measures = builders.iter_mut().filter_map(|builder| match builder {
         Builder::Float64(values) => Some(values),
