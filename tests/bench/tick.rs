@@ -23,6 +23,9 @@ use crate::median;
 #[path = "../../plugins/clusterer/src/logic.rs"]
 #[expect(unused_imports, reason = "its tests run where it lives")]
 mod logic;
+#[path = "../../plugins/sdk/src/merges.rs"]
+#[expect(unused_imports, dead_code, unreachable_pub, reason = "its tests run where it lives")]
+mod merges;
 #[path = "../../plugins/sdk/src/reconcile.rs"]
 #[expect(
     dead_code,
@@ -140,11 +143,13 @@ async fn decide(
     let state = kernel.keep().context("it can keep its input")?;
     let kept = pool.update(Update { call: call(), state, gone: Vec::new() }).await?;
     let [labels, forest] = <[Frame; 2]>::try_from(outputs).ok().context("two frames")?;
-    let row_of = |references| identities.find("uuid", references);
+    let losers = identities.present("merged_into")?;
+    let into = identities.take(&losers)?;
+    let winners = identities.find("uuid", into.text("merged_into")?)?;
     let plan = reconcile::reconcile(
         labels.uint32("label")?,
-        &row_of(attackers.text("identity")?)?,
-        &row_of(identities.text("merged_into")?)?,
+        &identities.find("uuid", attackers.text("identity")?)?,
+        &merges::Merges::new(losers, winners),
     );
     drop(kept);
     let layer = Layer::Identity;

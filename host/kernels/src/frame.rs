@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::column::{ABSENT, Column, ColumnType};
+use crate::column::{ABSENT, ABSENT_I64, ABSENT_U64, Column, ColumnType};
 use crate::words::{Suited, Words};
 
 /// The most rows a frame may have: row indices are `u32`, and `u32::MAX` means absent.
@@ -157,6 +157,22 @@ impl Frame {
         Ok(match Suited::to(codes) {
             Suited::Dense(words) => find(values, codes, words),
             Suited::Sparse(words) => find(values, codes, words),
+        })
+    }
+
+    /// The rows that have a value in a column, ascending.
+    ///
+    /// # Errors
+    /// [`FrameError::NoColumn`].
+    pub fn present(&self, column: &str) -> Result<Vec<u32>, FrameError> {
+        fn rows<T: Copy>(values: &[T], is_there: impl Fn(T) -> bool) -> Vec<u32> {
+            (0..).zip(values).filter(|(_, value)| is_there(**value)).map(|(row, _)| row).collect()
+        }
+        Ok(match self.column(column)? {
+            Column::Uint32(values) | Column::Text(values) => rows(values, |value| value != ABSENT),
+            Column::Uint64(values) => rows(values, |value| value != ABSENT_U64),
+            Column::Int64(values) => rows(values, |value| value != ABSENT_I64),
+            Column::Float64(values) => rows(values, |value| !value.is_nan()),
         })
     }
 

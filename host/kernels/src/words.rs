@@ -28,7 +28,22 @@ pub(crate) struct Dense {
 }
 
 /// By hashing. Whoever writes texts does not choose their codes, so an unkeyed hash is safe.
-pub(crate) struct Sparse(FxHashMap<u32, u32>);
+pub(crate) struct Sparse {
+    words: FxHashMap<u32, u32>,
+    /// A bit for each of the numbers that codes end in: most codes that have no word are told by it, in a
+    /// tenth of the time that looking them up takes.
+    endings: Box<[u64; ENDINGS / 64]>,
+}
+
+/// As many as the nearest memory has bits for.
+const ENDINGS: usize = 1 << 16;
+
+impl Sparse {
+    fn bit(code: u32) -> (usize, u64) {
+        let ending = code as usize % ENDINGS;
+        (ending / 64, 1 << (ending % 64))
+    }
+}
 
 /// Whichever suits the codes of a column.
 pub(crate) enum Suited {
@@ -49,7 +64,7 @@ impl Suited {
         } else {
             let mut words = FxHashMap::default();
             words.reserve(codes.len());
-            Self::Sparse(Sparse(words))
+            Self::Sparse(Sparse { words, endings: Box::new([0; ENDINGS / 64]) })
         }
     }
 }
@@ -68,11 +83,17 @@ impl Words for Dense {
 
 impl Words for Sparse {
     fn word(&mut self, code: u32) -> &mut u32 {
-        self.0.entry(code).or_default()
+        let (at, bit) = Self::bit(code);
+        self.endings[at] |= bit;
+        self.words.entry(code).or_default()
     }
 
     fn get(&self, code: u32) -> u32 {
-        self.0.get(&code).copied().unwrap_or(0)
+        let (at, bit) = Self::bit(code);
+        if self.endings[at] & bit == 0 {
+            return 0;
+        }
+        self.words.get(&code).copied().unwrap_or(0)
     }
 }
 

@@ -12,7 +12,7 @@
 mod kinds;
 mod logic;
 
-use corral_sdk::reconcile::{NONE, speakers};
+use corral_sdk::reconcile::NONE;
 use corral_sdk::{
     Commit, Context, Correlator, Description, Frame, FrameBuilder, Problem, Seen, View, codes,
     codes_of, export, kernels, log, store,
@@ -72,8 +72,7 @@ fn correlate(is_united: bool, seen: &Seen) -> Result<(), Problem> {
     let uuids = identities.u32s("uuid")?;
     let mut identity = identities.rows_of("uuid", &attackers.u32s("identity")?)?;
     if is_united {
-        let merged_into = identities.rows_of("uuid", &identities.u32s("merged_into")?)?;
-        identity = speakers(&identity, &merged_into);
+        identity = identities.merges()?.speakers(&identity);
     }
     let at = behaviour.f64s("at")?;
     let series =

@@ -18,10 +18,10 @@
 mod logic;
 mod phases;
 
-use corral_sdk::reconcile::{NONE, UNKNOWN, reconcile, speakers};
+use corral_sdk::reconcile::{NONE, UNKNOWN, reconcile};
 use corral_sdk::{
-    Commit, Context, Correlator, Description, Frame, FrameBuilder, Problem, View, codes, codes_of,
-    export, kernels, store, texts,
+    Commit, Context, Correlator, Description, Frame, FrameBuilder, Merges, Problem, View, codes,
+    codes_of, export, kernels, store, texts,
 };
 
 use kernels::CampaignInputs;
@@ -96,36 +96,26 @@ enum Merged {
 fn parity(merged: Merged) -> Result<(), Problem> {
     let identities = store::read(View::Identities)?.rows;
     let campaigns = store::read(View::Campaigns)?.rows;
-    let merged_into = identities.rows_of("uuid", &identities.u32s("merged_into")?)?;
+    let merges = identities.merges()?;
 
-    let grouping = kernels::campaign_components(&inputs(&identities, &merged_into, merged)?)?;
+    let grouping = kernels::campaign_components(&inputs(&identities, &merges, merged)?)?;
 
     let mut campaign = campaigns.rows_of("uuid", &identities.u32s("campaign")?)?;
     // A merged identity keeps its campaign and has no say.
-    for (campaign, into) in campaign.iter_mut().zip(&merged_into) {
-        if *into != NONE {
-            *campaign = UNKNOWN;
-        }
+    for (loser, _) in merges.iter() {
+        campaign[loser as usize] = UNKNOWN;
     }
-    let plan = reconcile(
-        &grouping.labels.u32s("label")?,
-        &campaign,
-        &campaigns.rows_of("uuid", &campaigns.u32s("merged_into")?)?,
-    );
+    let plan = reconcile(&grouping.labels.u32s("label")?, &campaign, &campaigns.merges()?);
     Commit::new().regroup_campaigns(&identities, &campaigns, plan, &grouping.forest).send()
 }
 
 /// What the rule looks at. Merged identities are rows without anything.
-fn inputs(
-    identities: &Frame,
-    merged_into: &[u32],
-    merged: Merged,
-) -> Result<CampaignInputs, Problem> {
+fn inputs(identities: &Frame, merges: &Merges, merged: Merged) -> Result<CampaignInputs, Problem> {
     let attackers = store::read(View::Attackers)?.rows;
     let identity = identities.rows_of("uuid", &attackers.u32s("identity")?)?;
     let owner = match merged {
-        Merged::Unite => speakers(&identity, merged_into),
-        Merged::Apart => identity.into_iter().map(|row| live(row, merged_into)).collect(),
+        Merged::Unite => merges.speakers(&identity),
+        Merged::Apart => identity.into_iter().map(|row| live(row, merges)).collect(),
     };
     let ranks = ranks(&identities.s64s("created_at")?);
     let owners = Owners { owner, identities: ranks.len() };
@@ -154,8 +144,8 @@ fn inputs(
 }
 
 /// An identity that was not merged; nobody for one that was.
-fn live(row: u32, merged_into: &[u32]) -> u32 {
-    if merged_into.get(row as usize).is_some_and(|into| *into == NONE) { row } else { NONE }
+fn live(row: u32, merges: &Merges) -> u32 {
+    if row < UNKNOWN && merges.target(row) == NONE { row } else { NONE }
 }
 
 /// (identity, kind, value).

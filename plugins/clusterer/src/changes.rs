@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use corral_sdk::reconcile::{NONE, Plan, UNKNOWN, reconcile_some, speakers};
+use corral_sdk::reconcile::{NONE, Plan, UNKNOWN, reconcile_some};
 use corral_sdk::{Commit, Frame, FrameBuilder, Problem, Reading, View, kernels, store};
 
 use super::logic::project;
@@ -161,7 +161,7 @@ impl Listed {
     fn plan(&self, groups: &Groups) -> Result<Plan, Problem> {
         let own = groups.attackers.rows.take(&self.rows)?.u32s("identity")?;
         let own = groups.identities.rows_of("uuid", &own)?;
-        let mut plan = reconcile_some(&self.labels, &own, &groups.merged_into);
+        let mut plan = reconcile_some(&self.labels, &own, &groups.merged);
         for at in plan.form.rows.iter_mut().chain(&mut plan.link.rows) {
             *at = self.rows[*at as usize];
         }
@@ -182,7 +182,7 @@ impl Listed {
         for (nodes, rows) in nodes.iter_mut().zip(&ends) {
             let own =
                 groups.identities.rows_of("uuid", &attackers.take(rows)?.u32s("identity")?)?;
-            let own = speakers(&own, &groups.merged_into);
+            let own = groups.merged.speakers(&own);
             *nodes = rows.iter().zip(own).map(|(row, own)| self.node(*row, own)).collect();
         }
         let [a, b] = &nodes;

@@ -10,8 +10,8 @@ mod logic;
 
 use corral_sdk::reconcile::reconcile;
 use corral_sdk::{
-    Commit, Context, Correlator, Description, Frame, FrameBuilder, Problem, Reading, View, codes,
-    export, kernels, store,
+    Commit, Context, Correlator, Description, Frame, FrameBuilder, Merges, Problem, Reading, View,
+    codes, export, kernels, store,
 };
 
 use changes::Version;
@@ -72,8 +72,7 @@ fn parity() -> Result<(), Problem> {
 struct Groups {
     attackers: Reading,
     identities: Frame,
-    /// Of each identity, the row of the one it was merged into.
-    merged_into: Vec<u32>,
+    merged: Merges,
     /// What tells these merges from others.
     merges: u64,
 }
@@ -82,16 +81,16 @@ impl Groups {
     fn read() -> Result<Self, Problem> {
         let attackers = store::read(View::Attackers)?;
         let identities = store::read(View::Identities)?.rows;
-        let into = identities.u32s("merged_into")?;
-        let merged_into = identities.rows_of("uuid", &into)?;
-        let merges = fingerprint(&identities.u32s("uuid")?, &into);
-        Ok(Self { attackers, identities, merged_into, merges })
+        let merged = identities.merges()?;
+        let losers: Vec<u32> = merged.iter().map(|(loser, _)| loser).collect();
+        let pointers = identities.take(&losers)?;
+        let merges = fingerprint(&pointers.u32s("uuid")?, &pointers.u32s("merged_into")?);
+        Ok(Self { attackers, identities, merged, merges })
     }
 
     /// Identities whose derived columns are to be brought up to date.
     fn stale(&self) -> Result<Vec<u32>, Problem> {
-        let stale = self.identities.u32s("stale")?;
-        Ok((0..).zip(stale).filter(|(_, stale)| *stale != 0).map(|(row, _)| row).collect())
+        self.identities.present("stale")
     }
 }
 
@@ -116,7 +115,7 @@ fn whole(groups: &Groups, kept: &Kept) -> Result<(), Problem> {
     let plan = reconcile(
         &grouping.labels.u32s("label")?,
         &groups.identities.rows_of("uuid", &attackers.u32s("identity")?)?,
-        &groups.merged_into,
+        &groups.merged,
     );
     Commit::new()
         .regroup_identities(attackers, &groups.identities, plan, &grouping.forest)

@@ -2,7 +2,7 @@
 
 use crate::reconcile::UNKNOWN;
 use crate::wit::corral::correlator::frames as wit;
-use crate::{Frame, Problem};
+use crate::{Frame, Merges, Problem};
 
 /// The absent value of a uint32 or text column.
 pub const ABSENT: u32 = u32::MAX;
@@ -29,6 +29,16 @@ impl Frame {
             }
         }
         Ok(rows)
+    }
+
+    /// Which groups were merged into which, in a reading of identities or campaigns.
+    ///
+    /// # Errors
+    /// As [`Frame::u32s`].
+    pub fn merges(&self) -> Result<Merges, Problem> {
+        let losers = self.present("merged_into")?;
+        let into = self.take(&losers)?.u32s("merged_into")?;
+        Ok(Merges::new(losers, self.rows_of("uuid", &into)?))
     }
 
     /// A whole uint64 column.

@@ -7,13 +7,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::merges::Merges;
+
 /// No group.
 pub const NONE: u32 = u32::MAX;
 /// A group that the snapshot does not hold, or a member that takes no part: left alone.
 pub const UNKNOWN: u32 = u32::MAX - 1;
-/// Merge pointers followed at most, as DECNET does.
-const HOPS_MAX: usize = 8;
-
 /// What has to change so that the groups fit the grouping.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan {
@@ -61,17 +60,17 @@ pub struct Merging {
 ///
 /// * `labels`: of each member, the smallest member of its component.
 /// * `group`: of each member, the group that its row names, [`NONE`] or [`UNKNOWN`].
-/// * `merged_into`: of each group, the one it was merged into, or [`NONE`].
+/// * `merges`: which groups were merged into which.
 ///
 /// A component without a group forms one. A component with several keeps the smallest and merges the
 /// others into it; its members without a group join. A member is never moved. A merged group comes
 /// back when its members and its winner's share no component any more.
-pub fn reconcile(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
+pub fn reconcile(labels: &[u32], group: &[u32], merges: &Merges) -> Plan {
     let components = Components::of(labels);
     // Who is alone now may have had evidence before, if a merge is undone.
     let mut parted = vec![false; labels.len()];
-    let leaving = unmerge(&mut parted, labels, group, merged_into, &winners(merged_into));
-    let (mut plan, touched) = join(&components, group, merged_into, &leaving);
+    let leaving = unmerge(&mut parted, labels, group, merges);
+    let (mut plan, touched) = join(&components, group, merges, &leaving);
     plan.unmerge = leaving;
     plan.touched = components
         .iter()
@@ -87,8 +86,8 @@ pub fn reconcile(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
 /// The same for some of the members: of each component those whose group may not fit, and one of the
 /// others, which speaks for them. Whether a merged group comes back is not looked at, because that takes
 /// all members; nor is anything said of `touched`.
-pub fn reconcile_some(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
-    join(&Components::of(labels), group, merged_into, &[]).0
+pub fn reconcile_some(labels: &[u32], group: &[u32], merges: &Merges) -> Plan {
+    join(&Components::of(labels), group, merges, &[]).0
 }
 
 /// Forms, links and merges; and which components that touched, by label.
@@ -98,12 +97,13 @@ pub fn reconcile_some(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Pla
 fn join(
     components: &Components,
     group: &[u32],
-    merged_into: &[u32],
+    merges: &Merges,
     leaving: &[u32],
 ) -> (Plan, Vec<bool>) {
     let leaving: HashSet<u32> = leaving.iter().copied().collect();
     let mut plan = Plan::default();
-    let mut winner = winners(merged_into);
+    // Who lost in this tick, and to whom.
+    let mut lost: HashMap<u32, u32> = HashMap::new();
     let mut touched = vec![false; group.len()];
 
     for (label, members) in components.iter() {
@@ -111,9 +111,9 @@ fn join(
         let is_anybody_staying = named.clone().any(|id| !leaving.contains(&id));
         let mut live: Vec<u32> = named
             .filter(|id| !is_anybody_staying || !leaving.contains(id))
-            .map(|id| resolve(id, &winner))
+            .map(|id| resolve(merges.speaker(id), &lost))
             // Pointers that lead nowhere or round in a circle end at nobody who could win or lose.
-            .filter(|&id| merged_into[id as usize] == NONE)
+            .filter(|&id| merges.target(id) == NONE)
             .collect();
         live.sort_unstable();
         live.dedup();
@@ -123,7 +123,7 @@ fn join(
             None => plan.form(loose),
             Some((&first, losers)) => {
                 for &loser in losers {
-                    winner[loser as usize] = first;
+                    lost.insert(loser, first);
                     plan.merge.losers.push(loser);
                     plan.merge.winners.push(first);
                 }
@@ -155,25 +155,18 @@ impl Plan {
 /// Groups hang together if they share a component, or if each does with a third that was merged with them.
 /// If only a group and its winner were compared, one that a third holds to the winner would leave and be
 /// merged again, tick by tick without end. A group without members hangs on whatever it points to.
-fn unmerge(
-    parted: &mut [bool],
-    labels: &[u32],
-    group: &[u32],
-    merged_into: &[u32],
-    winner: &[u32],
-) -> Vec<u32> {
-    let losers: Vec<u32> = (0..)
-        .zip(merged_into)
-        .filter(|&(row, &into)| into != NONE && winner[row as usize] != row)
-        .map(|(row, _)| row)
-        .collect();
+fn unmerge(parted: &mut [bool], labels: &[u32], group: &[u32], merges: &Merges) -> Vec<u32> {
+    let pairs = merges.iter().map(|(loser, _)| (loser, merges.speaker(loser)));
+    let winner: HashMap<u32, u32> = pairs.filter(|(loser, winner)| loser != winner).collect();
+    let mut losers: Vec<u32> = winner.keys().copied().collect();
+    losers.sort_unstable();
     if losers.is_empty() {
         return Vec::new();
     }
     let mut left = Vec::new();
     let mut hanging = Hanging::default();
-    let roots: HashSet<u32> = losers.iter().map(|&loser| winner[loser as usize]).collect();
-    let root_of = |id: u32| winner.get(id as usize).copied().filter(|root| roots.contains(root));
+    let roots: HashSet<u32> = winner.values().copied().collect();
+    let root_of = |id: u32| winner.get(&id).copied().or_else(|| roots.get(&id).copied());
     for (&id, &label) in group.iter().zip(labels) {
         if let Some(root) = root_of(id) {
             hanging.meet(id, (root, label));
@@ -181,14 +174,11 @@ fn unmerge(
     }
     let mut undone = HashSet::new();
     for loser in losers {
-        let above = std::iter::successors(Some(merged_into[loser as usize]), |&id| {
-            merged_into.get(id as usize).copied().filter(|&into| into < UNKNOWN)
-        });
-        let holder = above.take(HOPS_MAX).find(|&id| hanging.class(id).is_some());
+        let holder = merges.above(loser).find(|&id| hanging.class(id).is_some());
         let (own, other) = (hanging.class(loser), holder.and_then(|id| hanging.class(id)));
         if own.is_some() && other.is_some() && own != other {
             left.push(loser);
-            undone.insert(winner[loser as usize]);
+            undone.extend(root_of(loser));
         }
     }
     for (&id, &label) in group.iter().zip(labels) {
@@ -232,40 +222,15 @@ impl Hanging {
     }
 }
 
-/// Of each group, the one that speaks for it: itself, or the end of its merge pointers.
-pub fn winners(merged_into: &[u32]) -> Vec<u32> {
-    (0..).take(merged_into.len()).map(|row| follow(row, merged_into)).collect()
-}
-
-/// Of each member, the group that speaks for it; [`NONE`] and [`UNKNOWN`] stay.
-pub fn speakers(group: &[u32], merged_into: &[u32]) -> Vec<u32> {
-    let winners = winners(merged_into);
-    group.iter().map(|&group| winners.get(group as usize).copied().unwrap_or(group)).collect()
-}
-
-/// The end of the merge pointers, from `row`.
-fn follow(row: u32, merged_into: &[u32]) -> u32 {
-    let mut at = row;
-    for _ in 0..HOPS_MAX {
-        let next = merged_into[at as usize];
-        if next >= UNKNOWN || next == at {
-            break;
-        }
-        at = next;
-    }
-    at
-}
-
-/// The live group behind `id`, merges of this tick included.
-fn resolve(id: u32, winner: &[u32]) -> u32 {
-    let mut at = winner[id as usize];
+/// The group that speaks for `id` after the merges of this tick.
+fn resolve(id: u32, lost: &HashMap<u32, u32>) -> u32 {
+    let mut at = id;
     // A cycle of pointers in the data must not hang the tick.
-    for _ in 0..winner.len() {
-        let next = winner[at as usize];
-        if next == at {
-            break;
+    for _ in 0..=lost.len() {
+        match lost.get(&at) {
+            Some(next) => at = *next,
+            None => break,
         }
-        at = next;
     }
     at
 }
@@ -313,8 +278,11 @@ impl Components {
 mod tests {
     use super::*;
 
+    /// With the group that each group was merged into.
     fn plan(labels: &[u32], group: &[u32], merged_into: &[u32]) -> Plan {
-        reconcile(labels, group, merged_into)
+        let merged = (0..).zip(merged_into.iter().copied()).filter(|(_, into)| *into != NONE);
+        let (losers, winners) = merged.unzip();
+        reconcile(labels, group, &Merges::new(losers, winners))
     }
 
     #[test]
@@ -402,12 +370,6 @@ mod tests {
         // Component {0, 1} merges 3 into 1; component {2, 3} holds 3 and 0, that is 1 and 0.
         let plan = plan(&[0, 0, 2, 2], &[1, 3, 3, 0], &[NONE; 4]);
         assert_eq!(plan.merge, Merging { losers: vec![3, 1], winners: vec![1, 0] });
-    }
-
-    #[test]
-    fn a_member_is_spoken_for_by_the_end_of_the_pointers() {
-        let group = [2, 0, NONE, UNKNOWN];
-        assert_eq!(speakers(&group, &[NONE, 0, 1]), [0, 0, NONE, UNKNOWN]);
     }
 
     #[test]

@@ -86,7 +86,8 @@ CREATE TABLE corral_evidence (
     committed_at BIGINT NOT NULL,
     PRIMARY KEY (layer, a, b)
 ) WITHOUT ROWID;
-CREATE INDEX corral_evidence_b ON corral_evidence (layer, b);
+-- By b alone: given the layer too, SQLite would rather go through all of the layer.
+CREATE INDEX corral_evidence_b ON corral_evidence (b);
 
 -- What a person said: these two are the same, or are not.
 CREATE TABLE corral_constraint (

@@ -190,6 +190,10 @@ impl wit::HostFrame for Guest {
         Ok(self.table.get(&this)?.frame.find(&column, &codes).map_err(Problem::from))
     }
 
+    fn present(&mut self, this: Resource<FrameHandle>, column: String) -> Answer<Vec<u32>> {
+        Ok(self.table.get(&this)?.frame.present(&column).map_err(Problem::from))
+    }
+
     fn take(
         &mut self,
         this: Resource<FrameHandle>,

@@ -106,7 +106,7 @@ impl Snapshot {
         let present: Codes =
             rows.text(shape.key).map_err(not_as_scanned)?.iter().copied().collect();
         let keys = self.resident.texts().codes(keys.iter().map(String::as_str))?;
-        let gone: Vec<u32> = keys.into_iter().filter(|key| !present.contains(key)).collect();
+        let gone: Vec<u32> = keys.into_iter().filter(|key| !present.contains(*key)).collect();
         let removed = Frame::new(gone.len(), [(shape.key, Column::text(gone))]);
         let rows = if shape.is_child {
             let parents = if rows.rows() == 0 { None } else { Some(self.parents().await?) };
@@ -281,7 +281,7 @@ impl Snapshot {
             .iter()
             .copied()
             .zip(0..)
-            .filter(|(uuid, _)| among.is_none_or(|among| among.contains(uuid)))
+            .filter(|(uuid, _)| among.is_none_or(|among| among.contains(*uuid)))
             .collect();
         arrange(frame, shape, &places, self.resident.texts())
     }

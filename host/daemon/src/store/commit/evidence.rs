@@ -294,3 +294,34 @@ const INSERT: Sql = Sql::of(
      ON CONFLICT (layer, a, b) DO UPDATE SET reason = excluded.reason, value = excluded.value,
          bits = excluded.bits, committed_at = excluded.committed_at",
 );
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::Store;
+    use crate::store::db::Dialect;
+
+    /// Otherwise a tick that finds a little takes as long as one that finds everything.
+    #[tokio::test]
+    async fn the_edges_of_some_members_are_found_without_passing_by_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
+        let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
+        for statement in [OF_A, OF_B, DELETE_A, DELETE_B, CONNECTED] {
+            let plan = statement.prefixed("EXPLAIN QUERY PLAN ", &Dialect::Sqlite);
+            let plan: Vec<(i64, i64, i64, String)> = query(plan)
+                .bind("[]")
+                .bind("identity")
+                .all(&mut store.read().await.unwrap())
+                .await
+                .unwrap();
+            let steps = plan.iter().map(|(.., step)| step.as_str());
+            let looks: Vec<&str> =
+                steps.filter(|step| step.contains("SEARCH") || step.contains(" e")).collect();
+            let is_by_end = |step: &&str| step.contains("a=?") || step.contains("b=?");
+            assert!(!looks.is_empty() && looks.iter().all(is_by_end), "{statement:?}: {plan:?}");
+        }
+    }
+}

@@ -146,7 +146,8 @@ static IDENTITIES: Shape = Shape {
         (
             "stale",
             Kind::Uint32,
-            "EXISTS (SELECT 1 FROM attackers a WHERE a.identity_id = i.uuid AND a.updated_at > i.updated_at)",
+            "CASE WHEN EXISTS (SELECT 1 FROM attackers a WHERE a.identity_id = i.uuid AND a.updated_at > i.updated_at)
+                 THEN 1 END",
         ),
     ],
     key: "uuid",
@@ -170,7 +171,7 @@ static DECNET_IDENTITIES: Shape = Shape {
         ("first_seen", Kind::Moment, "i.first_seen_at"),
         ("last_seen", Kind::Moment, "i.last_seen_at"),
         ("members", Kind::Uint32, "i.observation_count"),
-        ("stale", Kind::Uint32, "0"),
+        ("stale", Kind::Uint32, "{int NULL}"),
     ],
     key: "uuid",
     order: &["uuid"],

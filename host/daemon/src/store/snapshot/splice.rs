@@ -7,15 +7,38 @@
 use std::ops::Range;
 
 use corral_kernels::{ABSENT, Column, Frame, FrameError, Interner};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::order;
 use super::scan::not_as_scanned;
 use super::shape::Shape;
 use crate::store::StoreError;
 
-/// Codes of keys.
-pub(super) type Codes = FxHashSet<u32>;
+/// Codes of keys. All keys of a view are held against some, so this is a bit for each code there is.
+#[derive(Debug, Default)]
+pub(super) struct Codes(Vec<u64>);
+
+impl Codes {
+    pub(super) fn contains(&self, code: u32) -> bool {
+        self.0.get(code as usize / 64).is_some_and(|word| word & (1 << (code % 64)) != 0)
+    }
+}
+
+impl FromIterator<u32> for Codes {
+    fn from_iter<I: IntoIterator<Item = u32>>(codes: I) -> Self {
+        let mut words: Vec<u64> = Vec::new();
+        for code in codes.into_iter().filter(|code| *code != ABSENT) {
+            let at = code as usize / 64;
+            if at >= words.len() {
+                words.resize(at + 1, 0);
+            }
+            if let Some(word) = words.get_mut(at) {
+                *word |= 1 << (code % 64);
+            }
+        }
+        Self(words)
+    }
+}
 
 /// A stretch of rows.
 #[derive(Debug, PartialEq)]
@@ -81,7 +104,7 @@ pub(super) fn replace(
     texts: &Interner,
 ) -> Result<Frame, StoreError> {
     let keys = kept.text(shape.key).map_err(not_as_scanned)?;
-    let gone = (0..).zip(keys).filter(|(_, key)| changed.contains(key)).map(|(row, _)| row);
+    let gone = (0..).zip(keys).filter(|(_, key)| changed.contains(**key)).map(|(row, _)| row);
     let mut gone = gone.peekable();
     let pairs = order::pairs((kept, fresh), shape.order)?;
     let mut stretches = Stretches::default();
@@ -119,7 +142,7 @@ pub(super) fn replace_children(
     let kept_rows = kept.uint32("row").map_err(not_as_scanned)?;
     let fresh_rows = fresh.uint32("row").map_err(not_as_scanned)?;
     let mut places = places(before, parents);
-    for (place, _) in places.iter_mut().zip(parents).filter(|(_, uuid)| changed.contains(uuid)) {
+    for (place, _) in places.iter_mut().zip(parents).filter(|(_, uuid)| changed.contains(**uuid)) {
         *place = ABSENT;
     }
     let mut stretches = Stretches::default();
