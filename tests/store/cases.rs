@@ -1,16 +1,20 @@
 //! Cases in which databases tend to differ.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use corral::clock::Timestamp;
 use corral::config::Config;
+use corral::store::Store;
 use corral::store::commit::{Change, CommitError, Committer, Layer};
 use corral::store::resident::Resident;
 use corral::store::revision::View;
 use corral_kernels::{Column, Frame, Interner};
 
+use super::failures::ATTACKER;
 use crate::places::Place;
 use crate::scene::Scene;
+use crate::sql::Sql;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_400_000);
 
@@ -257,4 +261,32 @@ async fn only_tables_called_corral_are_added_to_a_database_of_decnets() {
         let new: Vec<&String> = after.iter().filter(|name| !before.contains(name)).collect();
         assert!(new.len() > 8 && new.iter().all(|name| name.starts_with("corral_")), "{new:?}");
     }
+}
+
+/// What a commit left in SQLite's log is in the file itself once that is tidied up.
+#[tokio::test]
+async fn a_tidy_database_has_everything_in_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("corral.db");
+    let url = format!("sqlite://{}", file.display());
+    let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
+    let mut other = Sql::connect(&url).await;
+    other.run(ATTACKER).await;
+    other.run("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let resident = forgetful();
+    let mut snapshot = store.snapshot(resident.clone()).await.unwrap();
+    let members = snapshot.read(View::Attackers, "test").await.unwrap();
+    drop(snapshot);
+    let form = Change::Form { layer: Layer::Identity, members, rows: vec![0], groups: vec![0] };
+    store.commit(&resident, &[form], by()).await.unwrap();
+    // A copy without the log.
+    let identities = async |name: &str| {
+        let copy = folder.path().join(name);
+        std::fs::copy(&file, &copy).unwrap();
+        let mut copy = Sql::connect(&format!("sqlite://{}", copy.display())).await;
+        copy.texts("SELECT uuid FROM attacker_identities").await.len()
+    };
+    assert_eq!(identities("before.db").await, 0);
+    store.tidy().await.unwrap();
+    assert_eq!(identities("after.db").await, 1);
 }

@@ -15,7 +15,7 @@ use crate::servers::{Kind, Server, shared};
 use crate::sql::Sql;
 
 const DECNET_MARIADB: &str = include_str!("../data/decnet/mariadb.sql");
-const ATTACKER: &str = "INSERT INTO attackers (uuid, ip, first_seen, last_seen, event_count, service_count,
+pub(super) const ATTACKER: &str = "INSERT INTO attackers (uuid, ip, first_seen, last_seen, event_count, service_count,
     decky_count, services, deckies, is_traversal, bounty_count, credential_count, fingerprints, commands,
     rotation_count, ipv6_leak_count, updated_at)
     VALUES ('a', '192.0.2.1', '2026-03-22 00:00:00', '2026-03-22 00:00:00', 1, 1, 1, '[]', '[]', 0, 0, 0, '[]',

@@ -38,6 +38,7 @@ mod heartbeat;
 mod lobby;
 mod publish;
 pub mod status;
+mod tidy;
 mod watch;
 
 /// How the daemon is started.
@@ -173,6 +174,8 @@ impl Daemon {
         parts.spawn(async move { daemon.follow_duty().await });
         let daemon = self.clone();
         parts.spawn(async move { watch::watch(&daemon).await });
+        let daemon = self.clone();
+        parts.spawn(async move { tidy::tidy(&daemon).await });
         if let (Some(events), Some(bus)) = (events, self.bus.clone()) {
             let daemon = self.clone();
             parts.spawn(async move { hear::hear(&daemon, events).await });

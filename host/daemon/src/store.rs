@@ -8,8 +8,9 @@
 //! out which it is. Nobody outside this folder knows SQL.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use db::{Connection, Pool};
+use db::{Connection, Dialect, Pool, query};
 use owner::Owner;
 
 pub use failure::StoreError;
@@ -45,6 +46,8 @@ pub struct Store {
     owner: Owner,
     /// Who has to hold the lease for a commit; see [`lease`].
     fence: Option<Arc<str>>,
+    /// Whether there is something to tidy up.
+    untidy: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -53,6 +56,22 @@ impl Store {
         self.readers.close().await;
         self.writer.close().await;
         self.bulk.close().await;
+    }
+
+    /// Does what a commit leaves for later, if there was one: SQLite's log is copied into place, which waits for
+    /// the disk and keeps nobody from writing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tidy(&self) -> Result<(), StoreError> {
+        if !self.untidy.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut connection = self.bulk.acquire().await?;
+        if matches!(connection.dialect(), Dialect::Sqlite) {
+            query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await?;
+        }
+        Ok(())
     }
 
     /// A connection to read from.

@@ -308,13 +308,13 @@ fn states(series: &Series<'_>, findings: &[Finding], job: &Job<'_>) -> Result<Fr
     let last = |row| series.samples(row).next_back();
     let observed_at = |row| last(row).map_or(f64::NAN, |sample| series.at[sample]);
     let columns = [
-        ("state", Column::Text(findings.iter().map(|of| states[of.state as usize]).collect())),
-        ("confidence", Column::Float64(findings.iter().map(|of| of.confidence).collect())),
-        ("value", Column::Text(findings.iter().map(|of| of.value).collect())),
-        ("number", Column::Float64(findings.iter().map(|of| of.number).collect())),
-        ("samples", Column::Uint32(samples.map(|ends| ends[1] - ends[0]).collect())),
-        ("observed_at", Column::Float64((0..series.len()).map(observed_at).collect())),
-        ("problem", Column::Text(findings.iter().map(problem).collect())),
+        ("state", Column::text(findings.iter().map(|of| states[of.state as usize]).collect())),
+        ("confidence", Column::from(findings.iter().map(|of| of.confidence).collect::<Vec<f64>>())),
+        ("value", Column::text(findings.iter().map(|of| of.value).collect())),
+        ("number", Column::from(findings.iter().map(|of| of.number).collect::<Vec<f64>>())),
+        ("samples", Column::from(samples.map(|ends| ends[1] - ends[0]).collect::<Vec<u32>>())),
+        ("observed_at", Column::from((0..series.len()).map(observed_at).collect::<Vec<f64>>())),
+        ("problem", Column::text(findings.iter().map(problem).collect())),
     ];
     Ok(Frame::new(series.len(), columns)?)
 }

@@ -274,17 +274,17 @@ impl<'j> Evidence<'j> {
 
 /// The labels, and the edges that made them.
 fn outputs(forest: Forest, edges: &[Edge], pace: &Pace<'_>) -> Result<Vec<Frame>, KernelError> {
-    let labels = Column::Uint32(forest.into_labels(pace)?);
-    let uint = |of: fn(&Edge) -> u32| -> Result<_, KernelError> {
+    let labels = Column::from(forest.into_labels(pace)?);
+    let uint = |of: fn(&Edge) -> u32| -> Result<Vec<u32>, KernelError> {
         pace.check()?;
         Ok(edges.iter().map(of).collect())
     };
     let forest = [
-        ("a", Column::Uint32(uint(|edge| edge.a)?)),
-        ("b", Column::Uint32(uint(|edge| edge.b)?)),
-        ("reason", Column::Text(uint(|edge| edge.reason)?)),
-        ("value", Column::Text(uint(|edge| edge.value)?)),
-        ("weight", Column::Float64(edges.iter().map(|edge| edge.weight).collect())),
+        ("a", uint(|edge| edge.a)?.into()),
+        ("b", uint(|edge| edge.b)?.into()),
+        ("reason", Column::text(uint(|edge| edge.reason)?)),
+        ("value", Column::text(uint(|edge| edge.value)?)),
+        ("weight", Column::from(edges.iter().map(|edge| edge.weight).collect::<Vec<f64>>())),
     ];
     pace.check()?;
     Ok(vec![Frame::new(labels.len(), [("label", labels)])?, Frame::new(edges.len(), forest)?])

@@ -40,26 +40,26 @@ impl fmt::Display for ColumnType {
     }
 }
 
-/// A typed, immutable column. Cloning shares the data. Two columns are equal if they have the same bits,
+/// A typed, immutable column. Cloning shares the data, and making one of values copies none: these may be many. Two columns are equal if they have the same bits,
 /// so an absent measure equals another.
 #[derive(Clone, Debug)]
 pub enum Column {
     /// See [`ColumnType::Uint32`].
-    Uint32(Arc<[u32]>),
+    Uint32(Arc<Vec<u32>>),
     /// See [`ColumnType::Uint64`].
-    Uint64(Arc<[u64]>),
+    Uint64(Arc<Vec<u64>>),
     /// See [`ColumnType::Int64`].
-    Int64(Arc<[i64]>),
+    Int64(Arc<Vec<i64>>),
     /// See [`ColumnType::Float64`].
-    Float64(Arc<[f64]>),
+    Float64(Arc<Vec<f64>>),
     /// See [`ColumnType::Text`].
-    Text(Arc<[u32]>),
+    Text(Arc<Vec<u32>>),
 }
 
 impl Column {
     /// A text column from codes.
     pub fn text(codes: Vec<u32>) -> Self {
-        Self::Text(codes.into())
+        Self::Text(shared(codes))
     }
 
     /// What it holds.
@@ -90,8 +90,8 @@ impl Column {
 
     /// The values at `rows`, in that order. The caller has checked that every row exists.
     pub(crate) fn take(&self, rows: &[u32]) -> Self {
-        fn gather<T: Copy>(values: &[T], rows: &[u32]) -> Arc<[T]> {
-            rows.iter().map(|&row| values[row as usize]).collect()
+        fn gather<T: Copy>(values: &[T], rows: &[u32]) -> Arc<Vec<T>> {
+            Arc::new(rows.iter().map(|&row| values[row as usize]).collect())
         }
         match self {
             Self::Uint32(values) => Self::Uint32(gather(values, rows)),
@@ -117,27 +117,33 @@ impl PartialEq for Column {
     }
 }
 
+/// Values that nobody adds to any more.
+fn shared<T>(mut values: Vec<T>) -> Arc<Vec<T>> {
+    values.shrink_to_fit();
+    Arc::new(values)
+}
+
 impl From<Vec<u32>> for Column {
     fn from(values: Vec<u32>) -> Self {
-        Self::Uint32(values.into())
+        Self::Uint32(shared(values))
     }
 }
 
 impl From<Vec<u64>> for Column {
     fn from(values: Vec<u64>) -> Self {
-        Self::Uint64(values.into())
+        Self::Uint64(shared(values))
     }
 }
 
 impl From<Vec<i64>> for Column {
     fn from(values: Vec<i64>) -> Self {
-        Self::Int64(values.into())
+        Self::Int64(shared(values))
     }
 }
 
 impl From<Vec<f64>> for Column {
     fn from(values: Vec<f64>) -> Self {
-        Self::Float64(values.into())
+        Self::Float64(shared(values))
     }
 }
 

@@ -76,13 +76,16 @@ impl Kernel for ConnectedComponents {
                 join_all(&mut forest, links, &mut edges, job.pace)?;
             }
         }
-        let labels = Column::Uint32(forest.into_labels(job.pace)?);
+        let labels = Column::from(forest.into_labels(job.pace)?);
         let [a, b, edge] = edges.columns();
         let weight = graph.weights.map(|weights| {
-            ("weight", Column::Float64(edge.iter().map(|&edge| weights[edge as usize]).collect()))
+            (
+                "weight",
+                Column::from(edge.iter().map(|&edge| weights[edge as usize]).collect::<Vec<f64>>()),
+            )
         });
         let columns = [("a", a), ("b", b), ("edge", edge)];
-        let columns = columns.map(|(name, values)| (name, Column::Uint32(values.into())));
+        let columns = columns.map(|(name, values)| (name, Column::from(values.to_vec())));
         Ok(vec![
             Frame::new(graph.nodes, [("label", labels)])?,
             Frame::new(a.len(), columns.into_iter().chain(weight))?,

@@ -9,7 +9,6 @@
 //! [`Forest`] makes both. [`check_forest`] judges them, and has nothing in common with `Forest`: it
 //! knows no roots and no paths, it only counts and peels.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::kernel::KernelError;
@@ -67,7 +66,7 @@ impl Forest {
     ///
     /// # Errors
     /// [`KernelError::Cancelled`].
-    pub fn into_labels(mut self, pace: &Pace<'_>) -> Result<Arc<[u32]>, KernelError> {
+    pub fn into_labels(mut self, pace: &Pace<'_>) -> Result<Vec<u32>, KernelError> {
         let mut checked = Ok(());
         // The labels are made where they are to stay: they are as large as everything that led to them.
         let labels = (0..self.parents.len()).map(|row| {

@@ -244,15 +244,17 @@ impl<'j> Evidence<'j> {
         for (reason, end) in self.reasons {
             reasons.resize(end, reason);
         }
-        let ends = |end: fn(u32, u32) -> u32| x.iter().zip(y).map(|(&x, &y)| end(x, y)).collect();
+        let ends = |end: fn(u32, u32) -> u32| {
+            x.iter().zip(y).map(|(&x, &y)| end(x, y)).collect::<Vec<u32>>()
+        };
         let forest = [
-            ("a", Column::Uint32(ends(u32::min))),
-            ("b", Column::Uint32(ends(u32::max))),
+            ("a", ends(u32::min).into()),
+            ("b", ends(u32::max).into()),
             ("reason", Column::text(reasons)),
-            ("value", Column::Text(values.into())),
+            ("value", Column::text(values.to_vec())),
         ];
         Ok(vec![
-            Frame::new(labels.len(), [("label", Column::Uint32(labels))])?,
+            Frame::new(labels.len(), [("label", Column::from(labels))])?,
             Frame::new(x.len(), forest)?,
         ])
     }

@@ -133,13 +133,23 @@ struct Listed {
     labels: Vec<u32>,
     /// Rows of those of which no edge told before holds.
     anew: Vec<u32>,
+    /// Of each edge of the kernel's, the rows of its ends.
+    ends: [Vec<u32>; 2],
 }
 
 impl Listed {
     fn of(changed: &kernels::Changed, groups: &Groups) -> Result<Option<Self>, Problem> {
         let attackers = &groups.attackers.rows;
-        let moved = attackers.find("uuid", &changed.moved.u32s("key")?)?;
-        let anchors = attackers.find("uuid", &changed.groups.u32s("anchor")?)?;
+        // At once, because each search goes through all attackers.
+        let named = [
+            changed.moved.u32s("key")?,
+            changed.groups.u32s("anchor")?,
+            changed.edges.u32s("a")?,
+            changed.edges.u32s("b")?,
+        ];
+        let mut found = attackers.find("uuid", &named.concat())?.into_iter();
+        let [moved, anchors, a, b] =
+            named.map(|names| found.by_ref().take(names.len()).collect::<Vec<u32>>());
         let is_anew = changed.moved.u32s("anew")?;
         let group = changed.moved.u32s("group")?.into_iter();
         let of_anchor = changed.groups.u32s("group")?.into_iter();
@@ -154,7 +164,7 @@ impl Listed {
         let mut all: Vec<(u32, u32)> = all.filter(|(row, _)| *row != NONE).collect();
         all.sort_unstable();
         let (rows, group): (Vec<u32>, Vec<u32>) = all.into_iter().unzip();
-        Ok(Some(Self { rows, labels: sharing(&group), anew }))
+        Ok(Some(Self { rows, labels: sharing(&group), anew, ends: [a, b] }))
     }
 
     /// What has to change, in rows of the views.
@@ -174,12 +184,8 @@ impl Listed {
     /// other has stayed, and a second way would make a circle of it.
     fn edges(&self, edges: &Frame, groups: &Groups) -> Result<Frame, Problem> {
         let attackers = &groups.attackers.rows;
-        let ends = [
-            attackers.find("uuid", &edges.u32s("a")?)?,
-            attackers.find("uuid", &edges.u32s("b")?)?,
-        ];
         let mut nodes = [Vec::new(), Vec::new()];
-        for (nodes, rows) in nodes.iter_mut().zip(&ends) {
+        for (nodes, rows) in nodes.iter_mut().zip(&self.ends) {
             let own =
                 groups.identities.rows_of("uuid", &attackers.take(rows)?.u32s("identity")?)?;
             let own = groups.merged.speakers(&own);
@@ -190,8 +196,8 @@ impl Listed {
         let rows = |rows: &[u32]| ways.iter().map(|at| rows[*at as usize]).collect::<Vec<_>>();
         let why = edges.take(&ways)?;
         FrameBuilder::new(ways.len())
-            .u32s("a", &rows(&ends[0]))
-            .u32s("b", &rows(&ends[1]))
+            .u32s("a", &rows(&self.ends[0]))
+            .u32s("b", &rows(&self.ends[1]))
             .texts("reason", &why.u32s("reason")?)
             .texts("value", &why.u32s("value")?)
             .finish()

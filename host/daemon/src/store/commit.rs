@@ -7,6 +7,7 @@
 //! into the outbox.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use corral_kernels::{ABSENT, Frame, FrameError, Interner, Texts};
 
@@ -243,6 +244,7 @@ impl Store {
         let views = effects.touched.write(&mut transaction).await?;
         effects.events.write(&mut transaction, by).await?;
         transaction.commit().await?;
+        self.untidy.store(true, Ordering::Relaxed);
         Ok((effects.committed, views))
     }
 

@@ -165,7 +165,7 @@ impl Store {
         // DECNET never has its keys checked, and its rows may point to nothing.
         let options = options.foreign_keys(owner == Owner::Corral);
         let sqlite::Pools { readers, writer, bulk } = sqlite::pools(options, READERS, busy);
-        Self { readers, writer, bulk, owner, fence: None }
+        Self { readers, writer, bulk, owner, fence: None, untidy: Arc::default() }
     }
 
     fn on_mysql(options: &MySqlConnectOptions, collations: Collations, busy: Duration) -> Self {
@@ -179,7 +179,7 @@ impl Store {
     fn on_server(pool: impl Fn(u32, Begin) -> Pool, owner: Owner) -> Self {
         let writer = pool(WRITERS, Begin::Write);
         let readers = pool(READERS, Begin::Moment);
-        Self { readers, bulk: writer.clone(), writer, owner, fence: None }
+        Self { readers, bulk: writer.clone(), writer, owner, fence: None, untidy: Arc::default() }
     }
 
     /// Makes the tables that are not there.

@@ -17,7 +17,7 @@ const COLUMNS: [&str; 6] = ["secret_sha256", "secret_kind", "principal", "decky"
 
 fn frame(credentials: &[Credential], code: impl Fn(&str) -> u32) -> Frame {
     let column = |at: usize| {
-        Column::Text(credentials.iter().map(|row| row[at].map_or(ABSENT, &code)).collect())
+        Column::text(credentials.iter().map(|row| row[at].map_or(ABSENT, &code)).collect())
     };
     let columns = COLUMNS.iter().enumerate().map(|(at, &name)| (name, column(at)));
     Frame::new(credentials.len(), columns).unwrap()

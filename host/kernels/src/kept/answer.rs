@@ -35,15 +35,15 @@ impl Answer<'_> {
 
         let told = groups.tell(steps)?;
         let anchor = |slot| if slot == ABSENT { ABSENT } else { self.keys[slot] };
-        let column = |of: fn(&_) -> u32| Column::Uint32(told.iter().map(of).collect());
+        let column = |of: fn(&_) -> u32| Column::from(told.iter().map(of).collect::<Vec<u32>>());
         let grouped = [
             ("group", column(|told| told.group)),
             ("size", column(|told| told.size)),
-            ("anchor", Column::Text(told.iter().map(|told| anchor(told.anchor)).collect())),
+            ("anchor", Column::text(told.iter().map(|told| anchor(told.anchor)).collect())),
             ("rebuilt", column(|told| u32::from(told.rebuilt))),
         ];
         let end = |of: fn(&Edge) -> u32| {
-            Column::Text(edges.iter().map(|edge| self.keys[of(edge)]).collect())
+            Column::text(edges.iter().map(|edge| self.keys[of(edge)]).collect())
         };
         let ends = [("a", end(|edge| edge.a)), ("b", end(|edge| edge.b))];
         Ok(vec![frame(moved)?, frame(grouped)?, frame(ends.into_iter().chain(self.why(edges)?))?])
@@ -81,7 +81,7 @@ impl Answer<'_> {
                 edges.push(Edge { a: row.min(other), b: row.max(other), ..edge });
             }
         }
-        let end = |of: fn(&Edge) -> u32| Column::Uint32(edges.iter().map(of).collect());
+        let end = |of: fn(&Edge) -> u32| Column::from(edges.iter().map(of).collect::<Vec<u32>>());
         let ends = [("a", end(|edge| edge.a)), ("b", end(|edge| edge.b))];
         let labels = frame([("label", labels.into())])?;
         Ok(Some(vec![labels, frame(ends.into_iter().chain(self.why(&edges)?))?]))
@@ -92,7 +92,7 @@ impl Answer<'_> {
         let reasons = self.texts.codes(self.reasons.iter().copied())?;
         let reason = edges.iter().map(|edge| reasons[usize::from(edge.reason)]).collect();
         let value = edges.iter().map(|edge| edge.value).collect();
-        Ok([("reason", Column::Text(reason)), ("value", Column::Text(value))])
+        Ok([("reason", Column::text(reason)), ("value", Column::text(value))])
     }
 }
 

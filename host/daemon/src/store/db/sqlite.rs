@@ -38,6 +38,10 @@ pub(in crate::store) fn options(url: &str, busy: Duration) -> Result<SqliteConne
     Ok(options)
 }
 
+/// Pages of the log from which on a commit copies them into place itself: 64 megabytes. Before that, whoever
+/// has nothing better to do does it: see `Store::tidy`.
+const LOG_PAGES_MAX: &str = "16384";
+
 /// Pools for readers, for the one writer, and for one that writes in bulk: with room for the pages that
 /// one transaction changes, and a longer log before its pages are copied into place, where each is
 /// copied but once. It checks no foreign keys: all its rows refer to rows of the same transaction, and
@@ -57,7 +61,7 @@ pub(in crate::store) fn pools(
         .pragma("wal_autocheckpoint", "32768");
     Pools {
         readers: pool(readers, options.clone().read_only(true)),
-        writer: pool(1, options),
+        writer: pool(1, options.pragma("wal_autocheckpoint", LOG_PAGES_MAX)),
         bulk: pool(1, bulk),
     }
 }
