@@ -73,7 +73,8 @@ impl Decnet {
         let url = format!("sqlite://{}", path.display());
         let store = Store::open_decnet(&url, Duration::from_secs(5)).await.unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let config = Config::default();
+        let mut config = Config::default();
+        config.plugins.cache = tree::COMPILED.to_owned();
         let host = Host::start(&config, store.clone(), clock.clone()).unwrap();
         let catalog = Catalog::load(&host, &config.plugins.directory).await.unwrap();
         let options: SqliteConnectOptions = url.parse().unwrap();

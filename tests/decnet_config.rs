@@ -332,14 +332,25 @@ fn systemds_folders_are_used_where_nothing_is_set() {
         let environment = Environment::made_up(machine.root(), "srv", variables.iter().copied());
         config::load(&Request::default(), &environment).unwrap()
     };
-    let folders = [("STATE_DIRECTORY", "/s/corral:/s/x"), ("RUNTIME_DIRECTORY", "/r/corral")];
+    let folders = [
+        ("STATE_DIRECTORY", "/s/corral:/s/x"),
+        ("RUNTIME_DIRECTORY", "/r/corral"),
+        ("CACHE_DIRECTORY", "/c/corral"),
+    ];
     let loaded = load(&folders);
     assert_eq!(loaded.config.store.url, "sqlite:///s/corral/corral.db");
     assert_eq!(loaded.sockets, [Path::new("/r/corral/corral.sock")]);
+    assert_eq!(loaded.config.plugins.cache, "/c/corral/compiled");
     let loaded = load(&[("XDG_RUNTIME_DIR", "/u"), ("CORRAL_DB", "sqlite://mine.db")]);
     assert_eq!(loaded.config.store.url, "sqlite://mine.db");
     let usual = machine.root().join("run/corral/corral.sock");
     assert_eq!(loaded.sockets, [usual, Path::new("/u/corral.sock").to_path_buf()]);
+    assert_eq!(loaded.config.plugins.cache, "", "nobody has a home here");
+    let cache = |variables: &[_]| load(variables).config.plugins.cache;
+    assert_eq!(cache(&[("HOME", "/u")]), "/u/.cache/corral/compiled");
+    assert_eq!(cache(&[("HOME", "/u"), ("XDG_CACHE_HOME", "/x")]), "/x/corral/compiled");
+    assert_eq!(cache(&[("HOME", "/u"), ("CORRAL_PLUGINS_CACHE", "/y")]), "/y");
+    assert_eq!(cache(&[("HOME", "/u"), ("CORRAL_PLUGINS_CACHE", "none")]), "none");
 }
 
 #[test]

@@ -179,6 +179,8 @@ fn the_unit_has_no_capability_and_says_how_it_lives() {
         ("RuntimeDirectory", "corral"),
         ("StateDirectory", "corral"),
         ("LogsDirectory", "corral"),
+        ("CacheDirectory", "corral"),
+        ("CacheDirectoryMode", "0700"),
         ("ConfigurationDirectory", "corral"),
         ("ExecStart", "/usr/bin/corral serve"),
         ("ExecReload", "/bin/kill -HUP $MAINPID"),

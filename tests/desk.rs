@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::tree;
+
 /// A folder with a database in it, and the executable pointed at that.
 pub(crate) struct Desk {
     folder: tempfile::TempDir,
@@ -38,7 +40,7 @@ impl Desk {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(crate::tree::executable());
+        let mut command = Command::new(tree::executable());
         command.current_dir(self.folder.path()).args(["--quiet", "--db", "sqlite://corral.db"]);
         command.args(arguments).stdin(Stdio::null());
         // The machine's own settings stay out of it.
@@ -47,7 +49,7 @@ impl Desk {
                 command.env_remove(name);
             }
         }
-        command.env("CORRAL_CONFIG", "/dev/null");
+        command.env("CORRAL_CONFIG", "/dev/null").env("CORRAL_PLUGINS_CACHE", tree::COMPILED);
         command.env("CORRAL_SERVE_SOCKET", self.path("corral.sock"));
         command
     }

@@ -56,6 +56,27 @@ fn a_broken_component_is_a_fault() {
 }
 
 #[test]
+fn compiled_code_has_a_place_that_is_looked_at_and_not_made() {
+    let desk = Desk::new();
+    let compiled = || {
+        let mut command = desk.command(&["doctor"]);
+        finding(command.env("CORRAL_PLUGINS_CACHE", "code/kept"), "compiled code")
+    };
+    let missing = compiled();
+    assert_eq!(missing["verdict"], "ok");
+    assert!(missing["found"].as_str().unwrap().contains("not made yet"), "{missing}");
+    let mut list = desk.command(&["plugin", "list"]);
+    assert!(list.env("CORRAL_PLUGINS_CACHE", "code/kept").output().unwrap().status.success());
+    assert_eq!(std::fs::read_dir(desk.path("code/kept")).unwrap().count(), 5, "four and a key");
+    assert_eq!(compiled()["found"], "in code/kept");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(desk.path("code/kept"), open).unwrap();
+    let open = compiled();
+    assert_eq!(open["verdict"], "warn");
+    assert!(open["found"].as_str().unwrap().contains("open to others"), "{open}");
+}
+
+#[test]
 fn a_bus_that_answers_is_told_from_one_that_does_not() {
     let desk = Desk::new();
     let socket = desk.path("bus.sock");

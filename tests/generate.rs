@@ -116,7 +116,7 @@ fn digest(story: &Story) -> String {
     for name in ["truth.csv", "flaws.json"] {
         hash.update(std::fs::read(story.directory.path().join(name)).unwrap());
     }
-    format!("{:x}", hash.finalize())
+    hexadecimal(&hash.finalize())
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn every_hassh_is_that_of_its_algorithms() {
         };
         let algorithms = ["kexAlgs", "encCS", "macCS", "compCS"].map(list).join(";");
         assert_eq!(text(event, "hasshAlgorithms"), algorithms);
-        assert_eq!(text(event, "hassh"), format!("{:x}", Md5::digest(&algorithms)));
+        assert_eq!(text(event, "hassh"), hexadecimal(&Md5::digest(&algorithms)));
         checked += 1;
     }
     assert!(checked > 100, "{checked}");
@@ -384,4 +384,8 @@ fn a_directory_in_use_is_refused_and_only_a_story_is_replaced() {
     let message = String::from_utf8(refused.stderr).unwrap();
     assert!(refused.status.code() == Some(2) && message.contains("notes.txt"), "{message}");
     assert!(path.join("cowrie.json").exists());
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -145,11 +145,11 @@ async fn a_spinning_guest_does_not_delay_another_tick() {
 
 #[tokio::test]
 async fn the_wall_clock_ends_a_tick_whose_guest_has_budget_left() {
-    let limits = Limits { tick_seconds: 1, guest_milliseconds: 60_000, ..Limits::default() };
+    let limits = Limits { tick_seconds: 3, guest_milliseconds: 60_000, ..Limits::default() };
     let scene = Scene::with(Config { limits, ..Config::default() }).await;
     let guest = scene.guest("hostile").await;
     let error = scene.tick(&guest, &[("crime", "spin")]).await.unwrap_err().to_string();
-    assert_eq!(error, "plugin 'hostile': the tick took longer than limits.tick-seconds = 1");
+    assert_eq!(error, "plugin 'hostile': the tick took longer than limits.tick-seconds = 3");
 }
 
 async fn refusal(bytes: &[u8]) -> String {

@@ -13,6 +13,7 @@ use corral::supervise::{self, Run};
 
 use crate::places::{Opened, Place};
 use crate::sql::Sql;
+use crate::tree;
 
 /// A database, a host and the plugins that are built in.
 pub(crate) struct Scene {
@@ -43,7 +44,8 @@ impl Scene {
     }
 
     /// A scene on some database.
-    pub(crate) async fn at(opened: Opened, config: Config) -> Self {
+    pub(crate) async fn at(opened: Opened, mut config: Config) -> Self {
+        config.plugins.cache = tree::COMPILED.to_owned();
         let Opened { store, url, folder } = opened;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let host = Host::start(&config, store.clone(), clock.clone()).unwrap();

@@ -19,3 +19,6 @@ pub(crate) fn executable() -> PathBuf {
     );
     executable
 }
+
+/// Where compiled components are kept for all tests, of which each would compile them otherwise.
+pub(crate) const COMPILED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/compiled");

@@ -303,6 +303,9 @@ pub struct LogConfig {
 pub struct PluginsConfig {
     /// A directory of components; one of a built-in plugin's name takes its place. Empty: none.
     pub directory: String,
+    /// Where compiled components are kept, so that the next start is quick. `none`, or empty: nowhere;
+    /// [`load()`] puts the user's own folder in place of what is empty.
+    pub cache: String,
 }
 
 /// One plugin's part of the config.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, OpenOptions};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, OpenOptions};
 
 /// A path and what went wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,24 @@ pub fn create_directory(path: &Path) -> Result<Dir, FileError> {
     Dir::create_ambient_dir_all(path, ambient_authority())
         .and_then(|()| Dir::open_ambient_dir(path, ambient_authority()))
         .map_err(|error| FileError { path: path.to_path_buf(), error })
+}
+
+/// Opens the folder; if it is not there, makes it for this user alone.
+///
+/// # Errors
+/// [`FileError`].
+pub fn create_private_directory(path: &Path) -> Result<Dir, FileError> {
+    let fail = |error| FileError { path: path.to_path_buf(), error };
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return open_directory(path);
+    };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let parent = create_directory(parent)?;
+    let mut builder = DirBuilder::new();
+    match parent.create_dir_with(name, builder.mode(0o700)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fail(error)),
+        _ => parent.open_dir(name).map_err(fail),
+    }
 }
 
 /// The whole text of the file that the operator named.

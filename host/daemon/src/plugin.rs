@@ -7,7 +7,7 @@
 //! Guests run on a runtime of their own, so that one that spins cannot keep the daemon from its timers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use corral_kernels::Interner;
@@ -21,6 +21,7 @@ use crate::store::resident::Resident;
 
 mod bindings;
 pub mod catalog;
+mod compiled;
 mod engine;
 mod frames;
 mod guest;
@@ -47,6 +48,7 @@ pub struct Host {
     texts: Arc<Interner>,
     resident: Arc<Resident>,
     kept: Arc<kept::KeptKernels>,
+    compiled: Option<Arc<compiled::Compiled>>,
     limits: Limits,
     clock: Arc<dyn Clock>,
 }
@@ -89,6 +91,36 @@ impl std::fmt::Display for Source {
     }
 }
 
+/// The folder of compiled components, if there is one that can be used: without it, starting takes longer.
+fn compiled(path: &str) -> Option<Arc<compiled::Compiled>> {
+    if !keeps_compiled(path) {
+        return None;
+    }
+    match compiled::Compiled::open(Path::new(path)) {
+        Ok(folder) => Some(Arc::new(folder)),
+        Err(error) => {
+            tracing::warn!(path, %error, "compiled plugins are not kept: each start compiles them (plugins.cache)");
+            None
+        }
+    }
+}
+
+/// Whether this names a folder of compiled components.
+pub fn keeps_compiled(path: &str) -> bool {
+    !path.is_empty() && path != "none"
+}
+
+/// Whether a folder of compiled components is there; and if it is not used, why. Nothing is made.
+///
+/// # Errors
+/// What an operator has to change.
+pub fn check_compiled(path: &Path) -> Result<bool, String> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    compiled::Compiled::open(path).map(|_| true).map_err(|error| error.to_string())
+}
+
 impl Host {
     /// Starts engine, pool and the guests' runtime.
     ///
@@ -107,6 +139,7 @@ impl Host {
             resident: Arc::new(Resident::new(texts.clone(), config.store.resident_bytes_max)),
             texts,
             kept: Arc::new(kept::KeptKernels::new(config.pool.kept_bytes_max)),
+            compiled: compiled(&config.plugins.cache),
             limits: config.limits.clone(),
             clock,
         })

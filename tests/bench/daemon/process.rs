@@ -25,6 +25,8 @@ pub(super) fn corral(database: &Path) -> Command {
     command
         .env("CORRAL_CONFIG", "/dev/null")
         .env("CORRAL_LOG", "error")
+        // With what earlier starts of this run compiled, and nothing older.
+        .env("CORRAL_PLUGINS_CACHE", database.with_file_name("compiled"))
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     command.arg("--quiet").arg("--db").arg(format!("sqlite://{}", database.display()));

@@ -57,6 +57,7 @@ pub(super) async fn run(_args: Args, context: &Context) -> Result<(), Failure> {
     findings.extend(checks::bus(context).await);
     findings.push(checks::daemon(context).await);
     findings.push(checks::plugins(context).await);
+    findings.push(checks::compiled(context));
     findings.push(checks::clock(context));
     findings.extend(units::check());
     let worst = findings.iter().map(|finding| finding.verdict).max();

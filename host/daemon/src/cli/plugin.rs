@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Context, Exit, Failure, output};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::plugin::Host;
 use crate::plugin::catalog::Catalog;
 use crate::store::Store;
@@ -69,10 +70,18 @@ fn json(catalog: &Catalog) -> serde_json::Value {
 
 /// The host and every plugin that this run uses.
 pub(super) async fn load(context: &Context, store: &Store) -> Result<(Host, Catalog), Failure> {
+    load_with(context.config.clone(), context, store).await
+}
+
+/// The same with other settings.
+pub(super) async fn load_with(
+    mut config: Config,
+    context: &Context,
+    store: &Store,
+) -> Result<(Host, Catalog), Failure> {
     let clock: Arc<dyn Clock> = context.clock.clone();
     // A command ends with its process: to keep a kernel's input would cost more than the tick that settles
     // could gain by it.
-    let mut config = context.config.clone();
     config.pool.kept_bytes_max = 0;
     let host = Host::start(&config, store.clone(), clock)
         .map_err(|error| Failure::new(Exit::Unexpected, error))?;

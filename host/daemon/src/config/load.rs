@@ -72,6 +72,7 @@ pub fn load(request: &Request, environment: &Environment) -> Result<Loaded, Conf
             layers.put(key, value.clone().into(), Source::CommandLine(option))?;
         }
     }
+    take_cache(environment, &mut layers)?;
     let (config, mut told, warnings) = layers.finish()?;
     told.extend(of_decnet);
     for setting in told.iter_mut().filter(|setting| setting.name == "store.url") {
@@ -132,6 +133,24 @@ fn take_folders(environment: &Environment, layers: &mut Layers) -> Result<(), Co
         )?;
     }
     Ok(())
+}
+
+/// The folder for what is quick to have again, if none is named.
+fn take_cache(environment: &Environment, layers: &mut Layers) -> Result<(), ConfigError> {
+    if !layers.is_empty("plugins.cache") {
+        return Ok(());
+    }
+    let (folder, variable) = match given(environment, "CACHE_DIRECTORY")? {
+        Some(folder) => (Some(folder.to_path_buf()), "CACHE_DIRECTORY"),
+        None => (environment.user_directory("XDG_CACHE_HOME", ".cache")?, "XDG_CACHE_HOME"),
+    };
+    let Some(folder) = folder else { return Ok(()) };
+    let path = match variable {
+        "CACHE_DIRECTORY" => folder.join("compiled"),
+        _ => folder.join("corral/compiled"),
+    };
+    let path = path.display().to_string();
+    layers.put("plugins.cache", path.into(), Source::Variable(variable.to_owned()))
 }
 
 /// The first folder of such a variable: it lists as many as the unit names.

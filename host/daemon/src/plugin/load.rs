@@ -172,23 +172,35 @@ impl Host {
     /// [`LoadError`], naming the component and what is wrong with it.
     pub async fn load(&self, source: Source, bytes: &[u8]) -> Result<Plugin, LoadError> {
         let named = |reason| LoadError { source_name: source.to_string(), reason };
-        let code = self.compile(bytes).await.map_err(named)?;
+        let digest: String =
+            Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let code = self.compile(bytes, &digest).await.map_err(named)?;
         let description = self.probe(&code).await.map_err(named)?;
         check(&description).map_err(|what| named(Reason::Description(what)))?;
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Plugin(Arc::new(Loaded { source, digest, description, code })))
     }
 
-    /// Compiles on the guests' runtime, so that several are compiled at once and timers run on.
-    async fn compile(&self, bytes: &[u8]) -> Result<PluginPre<Guest>, Reason> {
+    /// Compiles on the guests' runtime, so that several are compiled at once and timers run on; or takes what was
+    /// compiled before.
+    async fn compile(&self, bytes: &[u8], digest: &str) -> Result<PluginPre<Guest>, Reason> {
         let (size, limit) = (bytes.len() as u64, self.limits.component_bytes_max);
         if size > limit {
             return Err(Reason::TooLarge { bytes: size, limit });
         }
         let engine = self.engine.wasm();
         let stopping = || Reason::Probe("the host is stopping".to_owned());
-        let (own, bytes) = (engine.clone(), bytes.to_vec());
-        let compiling = self.engine.spawn(async move { Component::new(&own, bytes) });
+        let (own, bytes, digest) = (engine.clone(), bytes.to_vec(), digest.to_owned());
+        let kept = self.compiled.clone();
+        let compiling = self.engine.spawn(async move {
+            if let Some(component) = kept.as_ref().and_then(|kept| kept.get(&own, &digest)) {
+                return Ok(component);
+            }
+            let component = Component::new(&own, bytes)?;
+            if let Some(kept) = kept {
+                kept.put(&own, &digest, &component);
+            }
+            Ok(component)
+        });
         let component = compiling.ok_or_else(stopping)?.join().await.map_err(|_| stopping())?;
         let component = component.map_err(Reason::NoComponent)?;
         let shape = component.component_type();

@@ -180,7 +180,10 @@ pub(super) async fn plugins(context: &Context) -> Finding {
         Ok(store) => store,
         Err(error) => return Finding::warn("plugins", error.to_string(), "correct store.url"),
     };
-    match plugin::load(context, &store).await {
+    let mut config = context.config.clone();
+    // Whoever only looks leaves nothing behind.
+    "none".clone_into(&mut config.plugins.cache);
+    match plugin::load_with(config, context, &store).await {
         Err(failure) => Finding::fail("plugins", crate::cli::causes(&failure.error), remedy),
         Ok((_, catalog)) => {
             let names: Vec<&str> = catalog.plugins.keys().map(String::as_str).collect();
@@ -194,6 +197,23 @@ pub(super) async fn plugins(context: &Context) -> Finding {
                 None => Finding::ok("plugins", names.join(", ")),
             }
         }
+    }
+}
+
+/// Whether code that was compiled once is there for the next start.
+pub(super) fn compiled(context: &Context) -> Finding {
+    let (path, what) = (&context.config.plugins.cache, "compiled code");
+    if !crate::plugin::keeps_compiled(path) {
+        return Finding::ok(what, "is kept nowhere: each start compiles");
+    }
+    match crate::plugin::check_compiled(Path::new(path)) {
+        Ok(true) => Finding::ok(what, format!("in {path}")),
+        Ok(false) => Finding::ok(what, format!("in {path}, which is not made yet")),
+        Err(why) => Finding::warn(
+            what,
+            format!("{path}: {why}"),
+            "until then each start compiles; plugins.cache names another folder",
+        ),
     }
 }
 
