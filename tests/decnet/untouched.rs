@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use corral::store::StoreError;
+use corral::store::project::Fingerprints;
+
 use super::{Decnet, ja3};
 
 /// DECNET's tables that Corral reads or writes.
@@ -90,4 +93,19 @@ fn no_statement_deletes_a_row_of_decnets() {
 
 fn name(path: &Path) -> String {
     PathBuf::from(path).display().to_string()
+}
+
+/// A process may sleep through its lease, and then go on with what it was about to write.
+#[tokio::test]
+async fn who_has_lost_the_lease_takes_nothing_in() {
+    let mut decnet = Decnet::new().await;
+    decnet.attacker("a", 0, &ja3("x")).await;
+    let now = decnet.clock.now();
+    let hour = std::time::Duration::from_secs(3600);
+    decnet.store.lease("another", now, hour, false).await.unwrap();
+    let looked = decnet.store.fenced("sleeper").project(Fingerprints::Both, now).await;
+    assert!(matches!(looked, Err(StoreError::Fenced)), "{looked:?}");
+    assert_eq!(decnet.text("SELECT COUNT(*) || '' FROM corral_feature").await, "0");
+    decnet.store.fenced("another").project(Fingerprints::Both, now).await.unwrap();
+    assert_ne!(decnet.text("SELECT COUNT(*) || '' FROM corral_feature").await, "0");
 }

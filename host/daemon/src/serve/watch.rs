@@ -81,7 +81,8 @@ async fn find(daemon: &Daemon, versions: &mut BTreeMap<View, u64>) -> Result<(),
 /// Takes in what DECNET wrote. A row that nobody can read is named once, and listed for whoever asks.
 async fn project(daemon: &Daemon) -> Result<(), StoreError> {
     let fingerprints = daemon.config(|config| config.store.fingerprints);
-    let projected = daemon.store.project(fingerprints, daemon.clock.now()).await?;
+    let fenced = daemon.store.fenced(&daemon.instance);
+    let projected = fenced.project(fingerprints, daemon.clock.now()).await?;
     if !projected.poison.is_empty() {
         let poison = daemon.store.poison().await?;
         let named = poison.into_iter().map(|it| (format!("{} {}", it.table, it.row), it.reason));

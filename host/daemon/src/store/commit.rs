@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use corral_kernels::{ABSENT, Frame, FrameError, Interner, Texts};
 
 use super::changes::Touched;
-use super::db::{Begin, Connection};
+use super::db::Connection;
 use super::resident::Resident;
 use super::revision::View;
 use super::{Store, StoreError, rollup};
@@ -187,9 +187,6 @@ pub enum CommitError {
     /// Somebody else changed what the changes relied on.
     #[error("{0} changed since it was read")]
     Conflict(String),
-    /// Another process has the lease by now.
-    #[error("another process has taken the lease on this database (see `corral status`)")]
-    Fenced,
     /// A frame lacks a column that the change needs.
     #[error("the changes do not fit")]
     Invalid(#[from] FrameError),
@@ -272,10 +269,7 @@ impl Store {
         changes: &[Change],
         by: Committer<'_>,
     ) -> Result<(Connection, Effects), CommitError> {
-        let mut transaction = self.writer.begin(Begin::Write).await?;
-        if !self.may_commit(&mut transaction).await? {
-            return Err(CommitError::Fenced);
-        }
+        let mut transaction = self.begin_derived().await?;
         let mut effects = Effects::default();
         for change in changes {
             apply(&mut transaction, resident, change, by, &mut effects).await?;
@@ -327,10 +321,13 @@ async fn apply(
 
 /// The texts of a text column at `rows`.
 fn column(texts: &Interner, frame: &Frame, name: &str, rows: &[u32]) -> Result<Texts, FrameError> {
+    Ok(texts.texts(&codes(frame, name, rows)?))
+}
+
+/// The codes of a text column at `rows`.
+fn codes(frame: &Frame, name: &str, rows: &[u32]) -> Result<Vec<u32>, FrameError> {
     let codes = frame.text(name)?;
-    let code = |row: &u32| codes.get(*row as usize).copied().unwrap_or(ABSENT);
-    let codes: Vec<u32> = rows.iter().map(code).collect();
-    Ok(texts.texts(&codes))
+    Ok(rows.iter().map(|row| codes.get(*row as usize).copied().unwrap_or(ABSENT)).collect())
 }
 
 /// The texts of a whole text column.

@@ -32,6 +32,9 @@ pub enum StoreError {
     /// Two transactions were in each other's way, and the server ended this one.
     #[error("another wrote the same rows at the same time (run again; nothing was lost)")]
     Crossed(#[source] sqlx::Error),
+    /// Another process has the lease by now, and only its holder writes what follows from other rows.
+    #[error("another process has taken the lease on this database (see `corral status`)")]
+    Fenced,
     /// No room.
     #[error("the disk is full (make room and run again; what was committed is safe)")]
     Full(#[source] sqlx::Error),

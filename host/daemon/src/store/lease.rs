@@ -105,11 +105,20 @@ impl Store {
         Self { fence: Some(Arc::from(holder)), ..self.clone() }
     }
 
-    /// Whether the lease still names whom this store is fenced for, in the caller's transaction; anybody
-    /// may commit through a store that is not fenced.
-    pub(super) async fn may_commit(&self, connection: &mut Connection) -> Result<bool, StoreError> {
-        let Some(fence) = &self.fence else { return Ok(true) };
-        let (holder, ..): (String, i64, i64) = query(LOCK).bind(NAME).one(connection).await?;
-        Ok(*holder == **fence)
+    /// A transaction for rows that follow from others, which nobody else may write meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] if the lease does not name whom this store is fenced for any more. Through a store
+    /// that is not fenced anybody may write.
+    pub(super) async fn begin_derived(&self) -> Result<Connection, StoreError> {
+        let mut transaction = self.writer.begin(Begin::Write).await?;
+        if let Some(fence) = &self.fence {
+            let (holder, ..): (String, i64, i64) =
+                query(LOCK).bind(NAME).one(&mut transaction).await?;
+            if *holder != **fence {
+                return Err(StoreError::Fenced);
+            }
+        }
+        Ok(transaction)
     }
 }

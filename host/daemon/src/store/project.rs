@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::changes::Touched;
-use super::db::Begin;
 use super::revision::View;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
@@ -110,7 +109,7 @@ impl Store {
         if after == before && touched.is_empty() && poison.is_none() {
             return Ok(projected);
         }
-        let mut transaction = self.writer.begin(Begin::Write).await?;
+        let mut transaction = self.begin_derived().await?;
         stubs::retire(&mut transaction, &stubs, &mut touched, now).await?;
         projected.note(&touched);
         if let Some(poison) = poison {

@@ -14,7 +14,8 @@ use super::wake::Wake;
 use super::{chain, name, reads_any, remember};
 use crate::clock::Timestamp;
 use crate::plugin::{self, Plugin, Reason, TickError, Ticked};
-use crate::store::commit::{CommitError, Committed};
+use crate::store::StoreError;
+use crate::store::commit::Committed;
 use crate::store::revision::View;
 
 /// What a worker is doing.
@@ -246,7 +247,7 @@ impl Worker {
     fn failed(&self, site: &Site, at: Timestamp, error: &TickError, wait: Duration) {
         let why = chain(error);
         tracing::warn!(why, wait_seconds = wait.as_secs(), "a tick failed");
-        if matches!(error, TickError::Commit { error: CommitError::Fenced, .. }) {
+        if matches!(error, TickError::Store(StoreError::Fenced)) {
             site.doubt.notify_one();
         }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -151,7 +151,9 @@ mod tests {
             "01234567-89AB-cdef-0123-456789abcdef",
             "0123456789ab-cdef-0123-456789abcdef-",
         ] {
-            assert_eq!(there_and_back(plain), 1 + plain.len());
+            // From 32 bytes on the length takes two.
+            let head = if plain.len() < 32 { 1 } else { 2 };
+            assert_eq!(there_and_back(plain), head + plain.len());
         }
         there_and_back(&"é".repeat(100_000));
     }

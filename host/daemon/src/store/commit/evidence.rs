@@ -51,8 +51,7 @@ pub(super) async fn replace(
 ) -> Result<usize, CommitError> {
     let layer = explanation.layer;
     let edges = Edges::of(texts, &explanation)?;
-    let gone = column(texts, explanation.members, "uuid", explanation.scope)?;
-    let bridges = delete(connection, layer, &gone).await?;
+    let bridges = delete(connection, texts, &explanation).await?;
     let bridges = needed(connection, layer, bridges, &edges).await?;
     let (count, row) = (edges.order.len(), |at| edges.row(layer, at));
     write_numbered(connection, &INSERT, count, row, &now.micros().to_string()).await?;
@@ -147,14 +146,15 @@ struct Bridge {
 /// Deletes the evidence of the members in `scope`; gives the edges that led out of it.
 async fn delete(
     connection: &mut Connection,
-    layer: Layer,
-    scope: &Texts,
-) -> Result<Vec<Bridge>, StoreError> {
-    let mut bridges = Vec::new();
+    texts: &Interner,
+    explanation: &Explanation<'_>,
+) -> Result<Vec<Bridge>, CommitError> {
+    let (layer, mut bridges) = (explanation.layer, Vec::new());
     let any: Option<i64> = query(ANY).bind(layer.name()).optional(connection).await?;
     if any.is_none() {
         return Ok(bridges);
     }
+    let scope = column(texts, explanation.members, "uuid", explanation.scope)?;
     let scope: Vec<&str> = scope.iter().collect();
     let inside: HashSet<&str> = scope.iter().copied().collect();
     let leads_out = |edge: &Bridge| !inside.contains(&*edge.a) || !inside.contains(&*edge.b);

@@ -1,6 +1,8 @@
 //! Groups that a commit makes, and who is in them: columns, not objects, as there may be a million.
 
-use corral_kernels::Texts;
+use std::sync::Arc;
+
+use corral_kernels::{Interner, Texts};
 
 use super::Layer;
 use crate::ids;
@@ -9,9 +11,11 @@ use crate::ids;
 #[derive(Debug)]
 pub(super) struct Formed {
     pub(super) layer: Layer,
+    texts: Arc<Interner>,
     /// Of each group.
     ids: Texts,
-    members: Texts,
+    /// The codes of all members, as they were given.
+    members: Vec<u32>,
     /// Indices of members, group after group; within one as they were given.
     by_group: Vec<u32>,
     /// Where each group's begin in `by_group`, and where the last one's end.
@@ -20,7 +24,12 @@ pub(super) struct Formed {
 
 impl Formed {
     /// Groups of members, of each of which `groups` says which one it is in: 0, 1, 2 …
-    pub(super) fn new(layer: Layer, members: Texts, groups: &[u32]) -> Self {
+    pub(super) fn new(
+        layer: Layer,
+        texts: Arc<Interner>,
+        members: Vec<u32>,
+        groups: &[u32],
+    ) -> Self {
         let count = groups.iter().max().map_or(0, |last| *last as usize + 1);
         let mut starts = vec![0_u32; count + 1];
         for group in groups {
@@ -35,14 +44,15 @@ impl Formed {
         }
         let mut by_group: Vec<u32> = (0..).take(groups.len()).collect();
         by_group.sort_by_key(|member| groups.get(*member as usize));
-        let mut formed = Self { layer, ids: Texts::default(), members, by_group, starts };
+        let mut formed = Self { layer, texts, ids: Texts::default(), members, by_group, starts };
         formed.ids = (0..count).map(|group| formed.named_after(group)).collect();
         formed
     }
 
     /// The id of a group: it follows from its smallest member.
     fn named_after(&self, group: usize) -> String {
-        let smallest = self.members_of(group).min().unwrap_or_default();
+        let members = self.members_of(group);
+        let smallest = members.iter().min().unwrap_or_default();
         match self.layer {
             Layer::Identity => ids::identity(smallest),
             Layer::Campaign => ids::campaign(smallest),
@@ -75,8 +85,9 @@ impl Formed {
     }
 
     /// The member at an index of what was given.
-    pub(super) fn member(&self, index: u32) -> &str {
-        self.members.get(index as usize).unwrap_or_default()
+    pub(super) fn member(&self, index: u32) -> String {
+        let code = self.members.get(index as usize);
+        code.and_then(|code| self.texts.text(*code)).unwrap_or_default()
     }
 
     /// A group's members, as indices of what was given.
@@ -86,8 +97,10 @@ impl Formed {
     }
 
     /// A group's members.
-    pub(super) fn members_of(&self, group: usize) -> impl ExactSizeIterator<Item = &str> {
-        self.indices_of(group).iter().map(|at| self.member(*at))
+    pub(super) fn members_of(&self, group: usize) -> Texts {
+        let code = |at: &u32| self.members.get(*at as usize).copied();
+        let codes: Vec<u32> = self.indices_of(group).iter().filter_map(code).collect();
+        self.texts.texts(&codes)
     }
 }
 
@@ -97,16 +110,17 @@ mod tests {
 
     #[test]
     fn a_group_is_named_after_its_smallest_member_and_keeps_the_order_of_all() {
-        let members: Texts = ["d", "c", "b", "a"].into_iter().collect();
-        let formed = Formed::new(Layer::Identity, members, &[0, 1, 0, 1]);
+        let texts = Arc::new(Interner::new(1 << 10));
+        let members = texts.codes(["d", "c", "b", "a"]).unwrap();
+        let formed = Formed::new(Layer::Identity, texts.clone(), members, &[0, 1, 0, 1]);
         assert_eq!(formed.len(), 2);
-        assert_eq!(formed.members_of(0).collect::<Vec<_>>(), ["d", "b"]);
-        assert_eq!(formed.members_of(1).collect::<Vec<_>>(), ["c", "a"]);
+        assert_eq!(formed.members_of(0).iter().collect::<Vec<_>>(), ["d", "b"]);
+        assert_eq!(formed.members_of(1).iter().collect::<Vec<_>>(), ["c", "a"]);
         assert_eq!(formed.indices_of(1), [1, 3]);
         assert_eq!(formed.id(0), ids::identity("b"));
         assert_eq!(formed.id(1), ids::identity("a"));
         let by_id: Vec<&str> = formed.by_id().into_iter().map(|group| formed.id(group)).collect();
         assert!(by_id.is_sorted() && by_id.len() == 2);
-        assert_eq!(Formed::new(Layer::Campaign, Texts::default(), &[]).len(), 0);
+        assert_eq!(Formed::new(Layer::Campaign, texts, Vec::new(), &[]).len(), 0);
     }
 }

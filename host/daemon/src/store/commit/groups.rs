@@ -1,10 +1,13 @@
 //! Forming, linking, merging and unmerging, the same for identities and campaigns.
 
+use std::sync::Arc;
+
 use corral_kernels::{Frame, Texts};
+use serde::Serialize;
 
 use super::formed::Formed;
 use super::known::Known;
-use super::{CommitError, Effects, Layer, View, column};
+use super::{CommitError, Effects, Layer, View, codes, column};
 use crate::clock::Timestamp;
 use crate::store::db::{Connection, Sql, write_numbered, write_rows};
 use crate::store::resident::Resident;
@@ -136,8 +139,8 @@ impl Writer<'_> {
         rows: &[u32],
         groups: &[u32],
     ) -> Result<(), CommitError> {
-        let uuids = column(self.resident.texts(), members, "uuid", rows)?;
-        let formed = Formed::new(layer, uuids, groups);
+        let uuids = codes(members, "uuid", rows)?;
+        let formed = Formed::new(layer, self.resident.texts().clone(), uuids, groups);
         let by_id = formed.by_id();
         let is_derived = self.insert(&formed, &by_id, members, rows).await?;
         let links = formed.links(&by_id);
@@ -211,11 +214,11 @@ impl Writer<'_> {
     }
 
     /// Writes so many links, of a member to a group each.
-    async fn join<'t>(
+    async fn join<'t, M: Serialize + Into<Arc<str>>>(
         &mut self,
         layer: Layer,
         count: usize,
-        link: impl Fn(usize) -> (&'t str, &'t str) + Sync,
+        link: impl Fn(usize) -> (M, &'t str) + Sync,
     ) -> Result<(), CommitError> {
         let now = self.connection.datetime(self.now);
         let statement = layer.statements().link;

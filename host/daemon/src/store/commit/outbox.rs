@@ -77,9 +77,18 @@ impl Events {
         connection: &mut Connection,
         by: Committer<'_>,
     ) -> Result<(), CommitError> {
+        self.write_newest(ROWS_MAX, connection, by).await
+    }
+
+    async fn write_newest(
+        self,
+        rows_max: usize,
+        connection: &mut Connection,
+        by: Committer<'_>,
+    ) -> Result<(), CommitError> {
         let sprays = self.sprays(connection).await?;
         // Those for which there is no room are not even made. Of the first, each makes one at least.
-        let mut beyond = self.least().saturating_sub(ROWS_MAX);
+        let mut beyond = self.least().saturating_sub(rows_max);
         let mut outbox = Outbox {
             connection,
             rows: Rows::default(),
@@ -112,7 +121,7 @@ impl Events {
         for event in self.others {
             outbox.put(&event).await?;
         }
-        outbox.end().await
+        outbox.end(rows_max).await
     }
 }
 
@@ -139,7 +148,7 @@ impl Outbox<'_> {
     }
 
     /// Writes the last, and makes room if there are more than are kept.
-    async fn end(mut self) -> Result<(), CommitError> {
+    async fn end(mut self, rows_max: usize) -> Result<(), CommitError> {
         self.flush().await?;
         if self.written == 0 {
             return Ok(());
@@ -148,7 +157,7 @@ impl Outbox<'_> {
             "DELETE FROM corral_outbox WHERE id <=
                  (SELECT n.newest FROM (SELECT MAX(id) AS newest FROM corral_outbox) AS n) - ?",
         )
-        .bind(i64::try_from(ROWS_MAX).unwrap_or(i64::MAX))
+        .bind(i64::try_from(rows_max).unwrap_or(i64::MAX))
         .execute(self.connection)
         .await?;
         Ok(())
@@ -198,10 +207,10 @@ impl Event {
 fn formed_events(formed: &Formed, group: usize, bytes_max: usize) -> Vec<Event> {
     let (layer, id) = (formed.layer, formed.id(group));
     // An id with its quotes and comma, and room for the rest of the payload.
-    let bytes_a_member =
-        formed.members_of(group).next().map_or(0, |member| member.len() + 3).max(1);
+    let all = formed.members_of(group);
+    let bytes_a_member = all.get(0).map_or(1, |member| member.len() + 3);
     let fit = bytes_max.saturating_sub(512) / bytes_a_member;
-    let members: Vec<&str> = formed.members_of(group).take(fit).collect();
+    let members: Vec<&str> = all.iter().take(fit).collect();
     let (topic, payload) = match layer {
         Layer::Identity => {
             ("identity.formed", json!({"identity_uuid": id, "observation_uuids": members}))
@@ -214,7 +223,7 @@ fn formed_events(formed: &Formed, group: usize, bytes_max: usize) -> Vec<Event> 
     if layer == Layer::Campaign {
         events.extend(members.iter().map(|member| assigned(id, member)));
     }
-    events.extend(formed.members_of(group).skip(fit).flat_map(|member| link(layer, id, member)));
+    events.extend(all.iter().skip(fit).flat_map(|member| link(layer, id, member)));
     events
 }
 
@@ -253,17 +262,66 @@ const INSERT: Sql = Sql::of(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use corral_kernels::Interner;
+
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::store::Store;
+    use crate::store::db::Begin;
+
+    fn formed(members: &[String], groups: &[u32]) -> Formed {
+        let texts = Arc::new(Interner::new(1 << 20));
+        let members = texts.codes(members.iter().map(String::as_str)).unwrap();
+        Formed::new(Layer::Identity, texts, members, groups)
+    }
 
     #[test]
     fn a_formed_event_that_is_too_long_goes_on_as_links() {
-        let members: Texts = (0..40).map(|n| format!("{n:036}")).collect();
-        let formed = Formed::new(Layer::Identity, members.clone(), &[0; 40]);
+        let members: Vec<String> = (0..40).map(|n| format!("{n:036}")).collect();
+        let formed = formed(&members, &[0; 40]);
         let events = formed_events(&formed, 0, 512 + 39 * 10);
         let named = events[0].payload["observation_uuids"].as_array().unwrap().len();
         assert_eq!(named, 10);
         assert_eq!(events.len(), 1 + 30);
         assert!(events[0].payload.to_string().len() <= 512 + 39 * 10);
-        assert_eq!(events[1].payload["observation_uuid"], members.get(10).unwrap());
+        assert_eq!(events[1].payload["observation_uuid"], members[10]);
+    }
+
+    #[tokio::test]
+    async fn only_the_newest_are_kept_and_the_others_not_even_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
+        let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
+        let by = Committer { plugin: "test", now: Timestamp(1), event_bytes_max: 1 << 16 };
+        let texts = |from: u32, to: u32| (from..to).map(|n| n.to_string()).collect::<Texts>();
+        // In the first, two formed and all links have room; then there is room for links only.
+        for (rows_max, kept) in [(5, ["5", "6", "10", "11", "12"]), (2, ["11", "12", "", "", ""])] {
+            let mut events = Events::default();
+            let members: Vec<String> = (0..7).map(|n: u32| n.to_string()).collect();
+            events.formed(formed(&members, &[0, 1, 2, 3, 4, 5, 6]));
+            events.linked(Layer::Identity, texts(10, 13), texts(20, 23));
+            let mut transaction = store.writer.begin(Begin::Write).await.unwrap();
+            events.write_newest(rows_max, &mut transaction, by).await.unwrap();
+            transaction.commit().await.unwrap();
+            let payloads: Vec<String> = query("SELECT payload FROM corral_outbox ORDER BY id")
+                .all(&mut store.read().await.unwrap())
+                .await
+                .unwrap();
+            let member = |payload: &String| {
+                let payload: Value = serde_json::from_str(payload).unwrap();
+                let of = payload.get("observation_uuid").or(payload["observation_uuids"].get(0));
+                of.unwrap().as_str().unwrap().to_owned()
+            };
+            let members: Vec<String> = payloads.iter().map(member).collect();
+            assert_eq!(members, kept[..rows_max], "{rows_max}");
+        }
+        let newest: i64 = query("SELECT MAX(id) FROM corral_outbox")
+            .one(&mut store.read().await.unwrap())
+            .await
+            .unwrap();
+        assert_eq!(newest, 7, "nothing was written to be dropped");
     }
 }

@@ -14,7 +14,7 @@ use super::marks::{self, Mark, Marks};
 use super::{KEYS, Look, Projected, SLACK, features, json, poison};
 use crate::clock::Timestamp;
 use crate::store::changes::Touched;
-use crate::store::db::{Begin, Connection, Sql, query};
+use crate::store::db::{Connection, Sql, query};
 use crate::store::encoding::{datetime, parse_datetime};
 use crate::store::record::rows::{self, Statement};
 use crate::store::revision::{View, bump_attackers_order};
@@ -223,7 +223,7 @@ impl Attackers<'_> {
         let identities: BTreeSet<String> =
             changed.iter().filter_map(|changed| changed.row.identity_id.clone()).collect();
         let mut touched = Touched::default();
-        let mut transaction = self.store.writer.begin(Begin::Write).await?;
+        let mut transaction = self.store.begin_derived().await?;
         let there = there(&mut transaction, &identities).await?;
         for Changed { row, .. } in changed {
             if let Some(identity) = row.identity_id.as_ref().filter(|id| !there.contains(*id)) {
@@ -267,7 +267,7 @@ impl Attackers<'_> {
         touched.add(View::Attackers, gone.iter().map(String::as_str));
         touched.add(View::Features, gone.iter().map(String::as_str));
         projected.note(&touched);
-        let mut transaction = self.store.writer.begin(Begin::Write).await?;
+        let mut transaction = self.store.begin_derived().await?;
         for chunk in gone.chunks(KEYS) {
             for sql in [features::FORGET, FORGET_DIGESTS] {
                 query(sql).bind(json(chunk)).execute(&mut transaction).await?;

@@ -10,7 +10,7 @@ use corral_kernels::{Frame, Interner};
 use futures_util::future;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use super::scan::{Builder, Cells, Selected, Texts, expressions, not_as_scanned};
+use super::scan::{Builder, Cells, Coder, Selected, expressions, not_as_scanned};
 use super::shape::{By, Pages};
 use crate::store::StoreError;
 use crate::store::db::{Cell, Connection, Query, Sql, Value, query};
@@ -40,7 +40,7 @@ pub(super) async fn pages(
     ));
     let mut builders: Vec<Builder> =
         columns.iter().map(|(_, kind, _)| Builder::new(*kind)).collect();
-    let mut texts = Texts::of(texts);
+    let mut texts = Coder::of(texts);
     let mut page = Page::read(query(next.clone()).bind(lowest), connection).await?;
     while let Some(last) = page.last.take() {
         let reading = Page::read(query(next.clone()).bind(last), connection);
@@ -84,7 +84,7 @@ impl Page {
 }
 
 /// Reads packed rows into the columns.
-fn unpack(json: &str, builders: &mut [Builder], texts: &mut Texts<'_>) -> Result<(), StoreError> {
+fn unpack(json: &str, builders: &mut [Builder], texts: &mut Coder<'_>) -> Result<(), StoreError> {
     let mut json = serde_json::Deserializer::from_str(json);
     match (&mut json).deserialize_seq(Packed { builders, texts }) {
         Ok(()) => Ok(()),
@@ -95,7 +95,7 @@ fn unpack(json: &str, builders: &mut [Builder], texts: &mut Texts<'_>) -> Result
 /// Reads rows into the columns.
 struct Packed<'a, 't> {
     builders: &'a mut [Builder],
-    texts: &'a mut Texts<'t>,
+    texts: &'a mut Coder<'t>,
 }
 
 impl<'de> Visitor<'de> for Packed<'_, '_> {

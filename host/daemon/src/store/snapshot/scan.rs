@@ -65,12 +65,12 @@ impl Builder {
 }
 
 /// Where texts get their codes, and what became of that.
-pub(super) struct Texts<'a> {
+pub(super) struct Coder<'a> {
     interner: &'a Interner,
     full: Option<InternerFull>,
 }
 
-impl<'a> Texts<'a> {
+impl<'a> Coder<'a> {
     pub(super) fn of(interner: &'a Interner) -> Self {
         Self { interner, full: None }
     }
@@ -84,7 +84,7 @@ impl<'a> Texts<'a> {
 /// Reads one element of a row into its column.
 struct Cell<'a, 't> {
     builder: &'a mut Builder,
-    texts: &'a mut Texts<'t>,
+    texts: &'a mut Coder<'t>,
 }
 
 impl<'de> DeserializeSeed<'de> for Cell<'_, '_> {
@@ -146,7 +146,7 @@ impl Visitor<'_> for Cell<'_, '_> {
 /// Reads one row into the columns.
 pub(super) struct Cells<'a, 't> {
     pub(super) builders: &'a mut [Builder],
-    pub(super) texts: &'a mut Texts<'t>,
+    pub(super) texts: &'a mut Coder<'t>,
 }
 
 impl<'de> Visitor<'de> for Cells<'_, '_> {
@@ -185,7 +185,7 @@ pub(super) async fn scan(
     let select = format!("SELECT {} ", expressions(columns, is_packed));
     let sql = from.prefixed(&select, connection.dialect());
     let query = bind.iter().fold(query(sql), |query, value| query.bind(*value));
-    let mut texts = Texts::of(texts);
+    let mut texts = Coder::of(texts);
     let mut count = 0;
     query
         .each(connection, |row| {
@@ -207,7 +207,7 @@ impl<'de> DeserializeSeed<'de> for Cells<'_, '_> {
 }
 
 /// Reads a row into the columns, value by value.
-fn read(row: &Row, builders: &mut [Builder], texts: &mut Texts<'_>) -> Result<(), StoreError> {
+fn read(row: &Row, builders: &mut [Builder], texts: &mut Coder<'_>) -> Result<(), StoreError> {
     for (at, builder) in builders.iter_mut().enumerate() {
         let given = row.cell(at)?;
         if let Builder::Float64(values) = builder {
@@ -232,7 +232,7 @@ fn read(row: &Row, builders: &mut [Builder], texts: &mut Texts<'_>) -> Result<()
 fn read_packed(
     row: &Row,
     builders: &mut [Builder],
-    texts: &mut Texts<'_>,
+    texts: &mut Coder<'_>,
 ) -> Result<(), StoreError> {
     let Given::Text(json) = row.cell(0)? else { return Err(unreadable(&"no text")) };
     let mut json = serde_json::Deserializer::from_str(&json);
