@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::column::{ABSENT, ABSENT_I64, ABSENT_U64, Column, ColumnType};
-use crate::words::{Suited, Words};
+use crate::words::{Sieve, Suited, Words};
 
 /// The most rows a frame may have: row indices are `u32`, and `u32::MAX` means absent.
 pub const ROWS_MAX: usize = u32::MAX as usize - 1;
@@ -156,7 +156,7 @@ impl Frame {
         let values = self.text(column)?;
         Ok(match Suited::to(codes) {
             Suited::Dense(words) => find(values, codes, words),
-            Suited::Sparse(words) => find(values, codes, words),
+            Suited::Sparse(words) => find(values, codes, Sieve::before(words)),
         })
     }
 
