@@ -142,7 +142,7 @@ impl Compiled {
 
     /// Writes an entry beside its place and moves it there, so that nobody ever reads half of one.
     fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        let beside = format!("{name}.{}", std::process::id());
+        let beside = beside(name)?;
         let written = private(&self.folder, &beside).and_then(|mut file| {
             parts.iter().try_for_each(|part| file.write_all(part))?;
             self.folder.rename(&beside, &self.folder, name)
@@ -159,8 +159,10 @@ impl Compiled {
         for entry in self.folder.entries()? {
             let entry = entry?;
             let name = entry.file_name();
-            if name != KEY_FILE {
-                let about = entry.metadata()?;
+            // What another process is just writing may be gone by now.
+            if name != KEY_FILE
+                && let Ok(about) = entry.metadata()
+            {
                 let at = about.modified().map_or(SystemTime::UNIX_EPOCH, |at| at.into_std());
                 entries.push((at, about.len(), name));
             }
@@ -217,7 +219,7 @@ fn key(folder: &Dir) -> Result<[u8; KEY_BYTES], FolderError> {
     let mut key = [0; KEY_BYTES];
     SysRng.try_fill_bytes(&mut key).map_err(|error| FolderError::Key(io::Error::other(error)))?;
     // Whole, or not at all; and if another process was faster, its key is the folder's.
-    let beside = format!("{KEY_FILE}.{}", std::process::id());
+    let beside = beside(KEY_FILE).map_err(FolderError::Key)?;
     let made = private(folder, &beside).and_then(|mut file| file.write_all(&key));
     let linked = made.and_then(|()| folder.hard_link(&beside, folder, KEY_FILE));
     let _unneeded = folder.remove_file(&beside);
@@ -236,6 +238,12 @@ fn read_key(folder: &Dir) -> Result<[u8; KEY_BYTES], FolderError> {
     let mut key = [0; KEY_BYTES];
     file.read_exact(&mut key).map_err(FolderError::Key)?;
     Ok(key)
+}
+
+/// A name for what is not whole yet, that nobody else takes.
+fn beside(name: &str) -> io::Result<String> {
+    let number = SysRng.try_next_u64().map_err(io::Error::other)?;
+    Ok(format!("{name}.{number:016x}"))
 }
 
 /// A new file for this user alone.

@@ -113,9 +113,16 @@ fn a_folder_or_key_that_others_may_write_or_read_is_not_used() {
 fn a_new_folder_is_this_users_alone_and_two_who_make_it_agree() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a/b");
+    let engine = Engine::default();
+    let nothing = component(&engine);
     let keys: Vec<_> = std::thread::scope(|scope| {
-        let open = || Compiled::open(&path).unwrap().key;
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+        let open = || {
+            let folder = Compiled::open(&path).unwrap();
+            folder.put(&engine, DIGEST, &nothing);
+            assert!(folder.get(&engine, DIGEST).is_some());
+            folder.key
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
