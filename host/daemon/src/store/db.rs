@@ -103,6 +103,11 @@ impl Pool {
         })
     }
 
+    /// Whether every connection there is has something to do.
+    pub(super) fn is_busy(&self) -> bool {
+        each!(self, Pool, pool => pool.size() > 0 && pool.num_idle() == 0)
+    }
+
     /// Closes every connection and waits for what is under way.
     pub(super) async fn close(&self) {
         each!(self, Pool, pool => pool.close().await);

@@ -105,6 +105,12 @@ impl Store {
         Self { fence: Some(Arc::from(holder)), ..self.clone() }
     }
 
+    /// Whether this process writes right now, through this store or one that was made of it. As long as it writes
+    /// what follows from other rows, nobody can take the lease: its row is locked.
+    pub fn is_writing(&self) -> bool {
+        self.writer.is_busy()
+    }
+
     /// A transaction for rows that follow from others, which nobody else may write meanwhile.
     ///
     /// # Errors
@@ -120,5 +126,41 @@ impl Store {
             }
         }
         Ok(transaction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+    use crate::supervise::tenure::{Tenure, Terms};
+
+    /// The first commit of a million attackers takes longer than a lease.
+    #[tokio::test]
+    async fn a_long_transaction_of_our_own_is_no_reason_to_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
+        let store = Store::open(&url, Duration::from_millis(100)).await.unwrap();
+        let lease = Duration::from_millis(300);
+        let terms =
+            Terms { holder: "me".to_owned(), lease, silence: Duration::ZERO, is_takeover: false };
+        let tenure = Arc::new(Tenure::new(terms, store.clone()));
+        let mut duty = tenure.duty();
+        let held = tenure.clone();
+        let holding = tokio::spawn(async move {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+            held.hold(&*clock, &Notify::new()).await;
+        });
+        duty.wait_for(|duty| duty.is_on()).await.unwrap();
+        duty.mark_unchanged();
+        let transaction = store.fenced("me").begin_derived().await.unwrap();
+        assert!(store.is_writing());
+        tokio::time::sleep(lease * 5).await;
+        transaction.rollback().await.unwrap();
+        tokio::time::sleep(lease).await;
+        assert!(!duty.has_changed().unwrap(), "{:?}", *duty.borrow());
+        holding.abort();
     }
 }

@@ -140,7 +140,7 @@ impl Summary {
     }
 }
 
-/// An identity and its derived columns, as [`rows!`] has them.
+/// An identity and its derived columns, in the order of the rows below.
 pub(super) struct Derived<'a, T>(pub(super) &'a str, pub(super) T);
 
 impl<T: Borrow<Summary>> Serialize for Derived<'_, T> {

@@ -172,6 +172,8 @@ impl Tenure {
                     self.stand_by(why);
                     return;
                 }
+                // What we write ourselves is in the way, and nobody can take the lease meanwhile.
+                Err(_) if self.store.is_writing() => renewed = clock.elapsed(),
                 Err(error) if clock.elapsed().saturating_sub(renewed) < self.terms.lease => {
                     tracing::warn!(error = chain(&error), "the lease could not be renewed");
                 }
@@ -271,7 +273,9 @@ impl Borrowed {
             loop {
                 tokio::time::sleep(BORROWED / 3).await;
                 // Where it cannot be renewed the next commit says so.
-                if let Err(error) = renewed.lease(&name, clock.now(), BORROWED, false).await {
+                if let Err(error) = renewed.lease(&name, clock.now(), BORROWED, false).await
+                    && !renewed.is_writing()
+                {
                     tracing::warn!(error = chain(&error), "the lease could not be renewed");
                 }
             }
