@@ -110,7 +110,7 @@ pub fn keeps_compiled(path: &str) -> bool {
     !path.is_empty() && path != "none"
 }
 
-/// Whether a folder of compiled components is there; and if it is not used, why. Nothing is made.
+/// Whether a folder of compiled components is there; and if it is not used, why. The folder is not made.
 ///
 /// # Errors
 /// What an operator has to change.

@@ -79,3 +79,13 @@ impl Store {
         self.readers.acquire().await
     }
 }
+
+#[cfg(test)]
+impl Store {
+    /// An empty database of a unit test, as long as the folder is held.
+    async fn throwaway(busy: std::time::Duration) -> (Self, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
+        (Self::open(&url, busy).await.unwrap(), folder)
+    }
+}

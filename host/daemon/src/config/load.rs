@@ -140,14 +140,11 @@ fn take_cache(environment: &Environment, layers: &mut Layers) -> Result<(), Conf
     if !layers.is_empty("plugins.cache") {
         return Ok(());
     }
-    let (folder, variable) = match given(environment, "CACHE_DIRECTORY")? {
-        Some(folder) => (Some(folder.to_path_buf()), "CACHE_DIRECTORY"),
-        None => (environment.user_directory("XDG_CACHE_HOME", ".cache")?, "XDG_CACHE_HOME"),
-    };
-    let Some(folder) = folder else { return Ok(()) };
-    let path = match variable {
-        "CACHE_DIRECTORY" => folder.join("compiled"),
-        _ => folder.join("corral/compiled"),
+    let own = environment.user_directory("XDG_CACHE_HOME", ".cache")?;
+    let (path, variable) = match (given(environment, "CACHE_DIRECTORY")?, own) {
+        (Some(folder), _) => (folder.join("compiled"), "CACHE_DIRECTORY"),
+        (None, Some(folder)) => (folder.join("corral/compiled"), "XDG_CACHE_HOME"),
+        (None, None) => return Ok(()),
     };
     let path = path.display().to_string();
     layers.put("plugins.cache", path.into(), Source::Variable(variable.to_owned()))

@@ -181,10 +181,8 @@ mod tests {
 
     impl Log {
         async fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let url = format!("sqlite://{}", folder.path().join("corral.db").display());
-            let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
-            Self { store, _folder: folder }
+            let (store, _folder) = Store::throwaway(Duration::from_secs(5)).await;
+            Self { store, _folder }
         }
 
         /// A transaction that touches so many keys of a view, from a first one on.

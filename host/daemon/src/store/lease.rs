@@ -140,9 +140,7 @@ mod tests {
     /// The first commit of a million attackers takes longer than a lease.
     #[tokio::test]
     async fn a_long_transaction_of_our_own_is_no_reason_to_stop() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
-        let store = Store::open(&url, Duration::from_millis(100)).await.unwrap();
+        let (store, _folder) = Store::throwaway(Duration::from_millis(100)).await;
         let lease = Duration::from_millis(300);
         let terms =
             Terms { holder: "me".to_owned(), lease, silence: Duration::ZERO, is_takeover: false };

@@ -306,9 +306,7 @@ mod tests {
     /// Otherwise a tick that finds a little takes as long as one that finds everything.
     #[tokio::test]
     async fn the_edges_of_some_members_are_found_without_passing_by_the_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
-        let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
+        let (store, _folder) = Store::throwaway(Duration::from_secs(5)).await;
         for statement in [OF_A, OF_B, DELETE_A, DELETE_B, CONNECTED] {
             let plan = statement.prefixed("EXPLAIN QUERY PLAN ", &Dialect::Sqlite);
             let plan: Vec<(i64, i64, i64, String)> = query(plan)

@@ -150,11 +150,11 @@ impl Writer<'_> {
         };
         self.join(layer, links.len(), link).await?;
         self.effects.committed.formed += formed.len();
-        let ids = by_id.iter().map(|group| formed.id(*group)).collect();
+        let ids = by_id.iter().map(|group| formed.id(*group));
         if is_derived {
-            self.effects.touched.add(layer.groups(), Texts::iter(&ids));
+            self.effects.touched.add(layer.groups(), ids);
         } else {
-            self.touch(layer, &ids).await?;
+            self.touch(layer, &ids.collect()).await?;
         }
         self.effects.events.formed(formed);
         Ok(())

@@ -4,7 +4,7 @@
 //! as nobody wrote meanwhile, which the views' versions say, the identity is written whole, and the database is
 //! asked nothing. Otherwise the rollup asks it.
 
-use corral_kernels::{ABSENT, Frame, Interner};
+use corral_kernels::{Frame, Interner};
 
 use super::CommitError;
 use crate::clock::Timestamp;
@@ -18,8 +18,6 @@ pub(super) struct Known<'r> {
     texts: &'r Interner,
     attackers: Frame,
     features: Frame,
-    /// Where each attacker's features begin, and where the last one's end.
-    starts: Vec<u32>,
     /// The codes of kinds of features, with the list that each belongs to.
     kinds: Vec<(u32, usize)>,
 }
@@ -44,14 +42,7 @@ impl<'r> Known<'r> {
         let texts = resident.texts();
         let kinds = rollup::KINDS_LISTED;
         let kinds = kinds.iter().filter_map(|(kind, list)| Some((texts.lookup(kind)?, *list)));
-        let starts = starts(features.uint32("row")?, attackers.rows());
-        Ok(Some(Self {
-            texts,
-            attackers: held_attackers,
-            features,
-            starts,
-            kinds: kinds.collect(),
-        }))
+        Ok(Some(Self { texts, attackers: held_attackers, features, kinds: kinds.collect() }))
     }
 
     /// The columns of an identity with these attackers, by row. `datetime` is how the database has times.
@@ -68,9 +59,8 @@ impl<'r> Known<'r> {
         let mut summary = Summary::default();
         let mut values: Vec<(usize, u32)> = Vec::new();
         for row in rows {
-            let row = row as usize;
             summary.members += 1;
-            if let (Some(first), Some(last)) = (first.get(row), last.get(row)) {
+            if let (Some(first), Some(last)) = (first.get(row as usize), last.get(row as usize)) {
                 span = Some(span.map_or((*first, *last), |(a, b)| (a.min(*first), b.max(*last))));
             }
             for at in self.features_of(row) {
@@ -89,24 +79,9 @@ impl<'r> Known<'r> {
         summary
     }
 
-    fn features_of(&self, row: usize) -> std::ops::Range<usize> {
-        let at = |row: usize| self.starts.get(row).map_or(0, |start| *start as usize);
-        at(row)..at(row + 1)
+    /// The features lie by attacker.
+    fn features_of(&self, row: u32) -> std::ops::Range<usize> {
+        let rows = self.features.uint32("row").unwrap_or_default();
+        rows.partition_point(|other| *other < row)..rows.partition_point(|other| *other <= row)
     }
-}
-
-/// Where the rows of each parent begin in a sorted column of parents.
-fn starts(parents: &[u32], count: usize) -> Vec<u32> {
-    let mut starts = vec![0; count + 1];
-    for parent in parents.iter().filter(|parent| **parent != ABSENT) {
-        if let Some(next) = starts.get_mut(*parent as usize + 1) {
-            *next += 1;
-        }
-    }
-    let mut sum = 0;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
-    }
-    starts
 }

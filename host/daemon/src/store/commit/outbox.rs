@@ -292,9 +292,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_newest_are_kept_and_the_others_not_even_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
-        let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
+        let (store, _folder) = Store::throwaway(Duration::from_secs(5)).await;
         let by = Committer { plugin: "test", now: Timestamp(1), event_bytes_max: 1 << 16 };
         let texts = |from: u32, to: u32| (from..to).map(|n| n.to_string()).collect::<Texts>();
         // In the first, two formed and all links have room; then there is room for links only.

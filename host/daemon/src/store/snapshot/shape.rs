@@ -386,9 +386,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_rows_of_some_keys_are_found_without_passing_by_the_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("corral.db").display());
-        let store = Store::open(&url, Duration::from_secs(5)).await.unwrap();
+        let (store, _folder) = Store::throwaway(Duration::from_secs(5)).await;
         for (view, some) in View::ALL
             .into_iter()
             .filter_map(|view| Some((view, shape(view, Owner::Corral).some.as_ref()?)))
