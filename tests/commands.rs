@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use corral::plugin::load::digest;
+
 use crate::desk::{Desk, text};
 use crate::scene::components;
 
@@ -159,11 +161,18 @@ async fn a_locked_database_is_told_and_nothing_is_lost() {
     assert_eq!(before, desk.json(&["report"]));
 }
 
+/// The SHA-256 of a component that is none.
+const EVIL: &str = "371ee1e216c6db0e75b5563ebf71ef0f20aefdaabf1b2a7aa1e6b0c9a730afc5";
+
 #[test]
 fn a_broken_component_is_refused_and_the_others_run() {
     let desk = Desk::with_logs();
     desk.write("plugins/evil.wasm", "#!/bin/sh\necho evil\n");
     let error = desk.fail(5, &["--plugins", "plugins", "plugin", "list"]);
+    assert!(error.contains("plugins/evil.wasm: nobody pinned it: put sha256 = [\""), "{error}");
+    desk.write("corral.toml", format!("[plugin.evil]\nsha256 = [\"{EVIL}\"]\n"));
+    let error =
+        desk.fail(5, &["--config", "corral.toml", "--plugins", "plugins", "plugin", "list"]);
     assert!(error.contains("plugins/evil.wasm: no WebAssembly component"), "{error}");
     let error = desk.fail(5, &["--plugins", "plugins", "run"]);
     assert!(error.contains("refused plugins/evil.wasm"), "{error}");
@@ -176,8 +185,11 @@ fn a_broken_component_is_refused_and_the_others_run() {
 fn a_component_of_the_folder_takes_the_place_of_the_built_in_one() {
     let desk = Desk::new();
     let bytes = std::fs::read(components().join("clusterer.wasm")).unwrap();
+    let pin = format!("[plugin.clusterer]\nsha256 = [\"{}\"]\n", digest(&bytes));
     desk.write("plugins/mine.wasm", bytes);
-    let plugins = desk.json(&["--plugins", "plugins", "plugin", "list"]);
+    desk.write("corral.toml", pin);
+    let list = ["--config", "corral.toml", "--plugins", "plugins", "plugin", "list"];
+    let plugins = desk.json(&list);
     let source = |name: &str| {
         let plugins = plugins["plugins"].as_array().unwrap().iter();
         let mut named = plugins.filter(|plugin| plugin["description"]["name"] == name);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use corral::config::{Config, PluginConfig};
+use corral::plugin::load::digest;
 
 use crate::scene::{Scene, guests};
 
@@ -26,10 +27,22 @@ async fn all_four_are_built_in_and_an_empty_database_stays_empty() {
 async fn one_that_fails_is_set_aside_and_the_others_come_to_their_end() {
     for (crime, words) in [("panic", "panicked"), ("spin", "guest-milliseconds")] {
         let mut config = Config::default();
-        config.plugins.directory = guests().display().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        config.plugins.directory = folder.path().display().to_string();
         config.limits.guest_milliseconds = 200;
         let settings = BTreeMap::from([("crime".to_owned(), crime.to_owned())]);
-        config.plugin.insert("hostile".to_owned(), PluginConfig { enabled: true, settings });
+        let bytes = std::fs::read(guests().join("hostile.wasm")).unwrap();
+        std::fs::write(folder.path().join("hostile.wasm"), &bytes).unwrap();
+        let owned = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let granted = PluginConfig {
+            sha256: vec![digest(&bytes)],
+            reads: owned(&["attackers", "state"]),
+            writes: owned(&["form-identities", "put-state"]),
+            kernels: owned(&["connected-components"]),
+            settings,
+            ..PluginConfig::default()
+        };
+        config.plugin.insert("hostile".to_owned(), granted);
         let mut scene = Scene::with(config).await;
         scene.attacker("192.0.2.1", 0, &[("relay-target", "198.51.100.9:25")]).await;
         scene.attacker("192.0.2.2", 1, &[("relay-target", "198.51.100.9:25")]).await;

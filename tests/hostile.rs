@@ -155,7 +155,7 @@ async fn the_wall_clock_ends_a_tick_whose_guest_has_budget_left() {
 async fn refusal(bytes: &[u8]) -> String {
     let scene = Scene::new().await;
     let source = Source::File("evil.wasm".into());
-    scene.host.load(source, bytes).await.unwrap_err().to_string()
+    scene.host.inspect(source, bytes).await.unwrap_err().to_string()
 }
 
 fn component(text: &str) -> Vec<u8> {
@@ -209,6 +209,6 @@ async fn a_component_without_our_export_is_refused() {
 async fn a_component_over_the_size_limit_is_refused_unread() {
     let limits = Limits { component_bytes_max: 10, ..Limits::default() };
     let scene = Scene::with_refusals(Config { limits, ..Config::default() }).await;
-    let error = scene.host.load(Source::Embedded, &[0; 11]).await.unwrap_err().to_string();
+    let error = scene.host.inspect(Source::Embedded, &[0; 11]).await.unwrap_err().to_string();
     assert_eq!(error, "built in: 11 bytes are more than limits.component-bytes-max = 10");
 }

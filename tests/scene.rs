@@ -201,7 +201,9 @@ impl Scene {
     pub(crate) async fn guest(&self, name: &str) -> Plugin {
         let file = guests().join(name).with_extension("wasm");
         let bytes = std::fs::read(&file).expect(UNBUILT);
-        self.host.load(Source::File(file), &bytes).await.unwrap()
+        let plugin = self.host.inspect(Source::File(file), &bytes).await.unwrap();
+        self.host.allow(&plugin);
+        plugin
     }
 }
 

@@ -297,8 +297,8 @@ pub struct LogConfig {
     pub file: String,
 }
 
-/// Where components come from.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// Where components come from, and what is asked of them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PluginsConfig {
     /// A directory of components; one of a built-in plugin's name takes its place. Empty: none.
@@ -306,6 +306,36 @@ pub struct PluginsConfig {
     /// Where compiled components are kept, so that the next start is quick. `none`, or empty: nowhere;
     /// [`load()`] puts the user's own folder in place of what is empty.
     pub cache: String,
+    /// Keys whose signatures count, as `corral plugin keygen` tells them.
+    pub keys: Vec<String>,
+    /// Whether components that are not built in need a manifest signed by one of `keys`.
+    pub require_signature: bool,
+    /// Whether they need a certificate of the conformance kit; signed, if there are `keys`.
+    pub require_certificate: bool,
+    /// How often the folder is looked at for what is new in it; 0: never.
+    pub watch_seconds: u64,
+    /// Ticks that a new generation has to end well until it is no longer on probation.
+    pub probation_ticks: u64,
+    /// Failures in a row, of its own making, after which a generation on probation is rolled back.
+    pub failures_max: u64,
+    /// Failures in a row after which any generation is put into quarantine.
+    pub quarantine_failures: u64,
+}
+
+impl Default for PluginsConfig {
+    fn default() -> Self {
+        Self {
+            directory: String::new(),
+            cache: String::new(),
+            keys: Vec::new(),
+            require_signature: false,
+            require_certificate: false,
+            watch_seconds: 0,
+            probation_ticks: 10,
+            failures_max: 3,
+            quarantine_failures: 20,
+        }
+    }
 }
 
 /// One plugin's part of the config.
@@ -314,13 +344,32 @@ pub struct PluginsConfig {
 pub struct PluginConfig {
     /// Whether it runs.
     pub enabled: bool,
+    /// Digests that its component may have; empty: any that is pinned elsewhere.
+    pub sha256: Vec<String>,
+    /// Views that it may read. Of these four, what is not said is what the built-in plugin of that name asks for,
+    /// and nothing for any other name.
+    pub reads: Option<Vec<String>>,
+    /// Changes that it may commit.
+    pub writes: Option<Vec<String>>,
+    /// Kernels that it may run.
+    pub kernels: Option<Vec<String>>,
+    /// Topics of the bus that may wake it.
+    pub wakes: Option<Vec<String>>,
     /// What the plugin itself understands, see `corral plugin list`.
     pub settings: BTreeMap<String, String>,
 }
 
 impl Default for PluginConfig {
     fn default() -> Self {
-        Self { enabled: true, settings: BTreeMap::new() }
+        Self {
+            enabled: true,
+            sha256: Vec::new(),
+            reads: None,
+            writes: None,
+            kernels: None,
+            wakes: None,
+            settings: BTreeMap::new(),
+        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! The plugin host: components in a sandbox, a fresh instance for every tick.
 //!
-//! A component sees our interfaces and nothing else. [`load`] turns bytes into a [`Plugin`]: validate,
-//! compile, link, probe. [`tick`] runs one: a new `wasmtime::Store` with its limits, a call, and a
-//! commit if the call returned well; whatever happens inside ends with the Store. The imports live
+//! A component sees our interfaces and nothing else. [`load`] turns bytes into a [`Plugin`]: papers, validate,
+//! compile, link, probe, grants ([`trust`] and [`grants`] say what the operator demands). [`tick`] runs one: a new
+//! `wasmtime::Store` with its limits, a call, and a commit if the call returned well; whatever happens inside ends
+//! with the Store. [`shadow`] runs another component on what a tick has read, and tells the difference. The imports live
 //! in one file each, named after their interface: [`frames`], [`kernels`], [`storage`], [`log`].
 //! Guests run on a runtime of their own, so that one that spins cannot keep the daemon from its timers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use corral_kernels::Interner;
 use wasmtime::component::{Linker, ResourceTable};
@@ -24,20 +25,30 @@ pub mod catalog;
 mod compiled;
 mod engine;
 mod frames;
+pub mod grants;
 mod guest;
 mod kept;
 mod kernels;
 pub mod load;
 mod log;
+pub mod outcome;
+pub mod papers;
 pub mod prove;
+pub mod shadow;
 mod storage;
 pub mod tick;
+pub mod trust;
 
 pub use kernels::{KernelCall, Verdict};
 pub use load::{Description, LoadError, Plugin};
+pub use outcome::Difference;
+pub use papers::Papers;
 pub use tick::{Reason, TickError, Ticked, Wake};
 
 use guest::{Guest, Mode};
+use kept::Lane;
+use papers::signed::SignatureError;
+use trust::Policy;
 
 /// What all plugins share: engine, linker, pool, database and the table of texts.
 pub struct Host {
@@ -49,6 +60,7 @@ pub struct Host {
     resident: Arc<Resident>,
     kept: Arc<kept::KeptKernels>,
     compiled: Option<Arc<compiled::Compiled>>,
+    policy: RwLock<Policy>,
     limits: Limits,
     clock: Arc<dyn Clock>,
 }
@@ -71,6 +83,9 @@ pub enum HostError {
     /// The guests' runtime.
     #[error("start the guests' runtime")]
     Runtime(#[source] std::io::Error),
+    /// A key of the config.
+    #[error("plugins.keys")]
+    Key(#[from] SignatureError),
 }
 
 /// Where a component came from.
@@ -78,15 +93,27 @@ pub enum HostError {
 pub enum Source {
     /// It is part of this binary.
     Embedded,
-    /// A file that the operator named.
+    /// A file of the operator's folder of plugins.
     File(PathBuf),
+    /// A file that a person has named just now.
+    Named(PathBuf),
+    /// The database, where it has been since it came from there.
+    Kept(String),
+}
+
+impl Source {
+    /// Whether a person has chosen exactly these bytes.
+    fn is_named_by_a_person(&self) -> bool {
+        matches!(self, Self::Named(_) | Self::Kept(_))
+    }
 }
 
 impl std::fmt::Display for Source {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Embedded => formatter.write_str("built in"),
-            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::File(path) | Self::Named(path) => write!(formatter, "{}", path.display()),
+            Self::Kept(from) => formatter.write_str(from),
         }
     }
 }
@@ -140,9 +167,32 @@ impl Host {
             texts,
             kept: Arc::new(kept::KeptKernels::new(config.pool.kept_bytes_max)),
             compiled: compiled(&config.plugins.cache),
+            policy: RwLock::new(Policy::new(config)?),
             limits: config.limits.clone(),
             clock,
         })
+    }
+
+    /// Goes by other settings from now on, as far as they say which components may load and what they may do:
+    /// ticks that begin after this have the new grants.
+    ///
+    /// # Errors
+    /// [`HostError::Key`]; the old ones stay then.
+    pub fn obey(&self, config: &Config) -> Result<(), HostError> {
+        let new = Policy::new(config)?;
+        let mut policy = self.policy.write().unwrap_or_else(PoisonError::into_inner);
+        *policy = new.with_defaults_of(&policy);
+        Ok(())
+    }
+
+    /// Grants the plugins of this name what this one asks for, where the config says nothing else.
+    pub fn allow(&self, plugin: &Plugin) {
+        let mut policy = self.policy.write().unwrap_or_else(PoisonError::into_inner);
+        policy.grant_by_default(plugin.description());
+    }
+
+    fn policy(&self) -> Policy {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What kernels answered since the start and what came of it, by kernel; ticks that failed included.
@@ -151,11 +201,21 @@ impl Host {
     }
 
     /// A Store for one call: its limits set, its budget full.
-    fn guest_store(&self, plugin: Option<&Plugin>, mode: Mode) -> wasmtime::Store<Guest> {
+    fn guest_store(
+        &self,
+        plugin: Option<&Plugin>,
+        mode: Mode,
+        lane: Lane,
+    ) -> wasmtime::Store<Guest> {
+        let name = plugin.map(|plugin| plugin.description().name.clone()).unwrap_or_default();
+        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner);
+        let granted = policy.grants(&name);
+        drop(policy);
         let guest = Guest {
             table: ResourceTable::new(),
-            name: plugin.map_or_else(String::new, |plugin| plugin.description().name.clone()),
+            name,
             asked: plugin.map(|plugin| plugin.description().clone()),
+            granted,
             limits: self.limits.clone(),
             used: guest::Used::default(),
             memory: engine::memory_limits(&self.limits),
@@ -163,9 +223,10 @@ impl Host {
             mode,
             store: self.store.clone(),
             snapshot: None,
+            own_state: None,
             texts: self.texts.clone(),
             resident: self.resident.clone(),
-            kept: self.kept.open(plugin),
+            kept: self.kept.open(plugin, lane),
             changes: None,
             clock: self.clock.clone(),
         };

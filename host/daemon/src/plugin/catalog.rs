@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::load::{LoadError, Plugin, Reason};
-use super::{Host, Source};
+use super::{Host, Papers, Source};
 use crate::files;
 
 mod embedded {
@@ -30,7 +30,9 @@ impl Catalog {
     /// [`files::FileError`] if the folder cannot be read.
     pub async fn load(host: &Host, directory: &str) -> Result<Self, files::FileError> {
         let mut catalog = Self::default();
-        let embedded = embedded::COMPONENTS.iter().map(|bytes| host.load(Source::Embedded, bytes));
+        let embedded = embedded::COMPONENTS
+            .iter()
+            .map(|bytes| async { host.load(Source::Embedded, bytes, &Papers::default()).await });
         for loaded in futures_util::future::join_all(embedded).await {
             catalog.add(loaded);
         }
@@ -57,8 +59,9 @@ impl Catalog {
             let mut bytes = Vec::new();
             let read =
                 folder.open(&name).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes));
-            let loaded = match read {
-                Ok(_) => host.load(source, &bytes).await,
+            let papers = Papers::beside(&path.join(&name)).map_err(|error| error.error);
+            let loaded = match read.and(papers) {
+                Ok(papers) => host.load(source, &bytes, &papers).await,
                 Err(error) => Err(LoadError {
                     source_name: source.to_string(),
                     reason: Reason::Unreadable(error),

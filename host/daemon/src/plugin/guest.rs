@@ -9,6 +9,7 @@ use wasmtime::StoreLimits;
 use wasmtime::component::ResourceTable;
 
 use super::bindings::Problem;
+use super::grants::{Capability, Grants};
 use super::kept::Taken;
 use super::kernels::KernelCall;
 use super::load::Description;
@@ -27,6 +28,8 @@ pub(super) struct Guest {
     pub(super) name: String,
     /// What the plugin asked for when it was probed; nothing while it is being probed.
     pub(super) asked: Option<Description>,
+    /// What the operator's config grants it now.
+    pub(super) granted: Grants,
     pub(super) limits: Limits,
     pub(super) used: Used,
     pub(super) memory: StoreLimits,
@@ -34,6 +37,8 @@ pub(super) struct Guest {
     pub(super) mode: Mode,
     pub(super) store: Store,
     pub(super) snapshot: Option<Snapshot>,
+    /// The rows of the view `state`, where they are not those of the database.
+    pub(super) own_state: Option<Frame>,
     pub(super) texts: Arc<Interner>,
     pub(super) resident: Arc<Resident>,
     pub(super) kept: Taken,
@@ -49,6 +54,8 @@ pub(super) enum Mode {
     /// To prove what is there: every kernel answer is checked and kept, and the guest remembers nothing, so
     /// that it does not spare itself the work.
     Prove,
+    /// To see what another component would have done: it has a state of its own.
+    Shadow,
 }
 
 /// What a guest has used so far.
@@ -74,21 +81,22 @@ pub struct FrameHandle {
 }
 
 impl Guest {
-    /// Whether the plugin's description names this. Nothing may be used that it did not ask for.
-    pub(super) fn granted(
-        &self,
-        what: &str,
-        name: &str,
-        asked: impl Fn(&Description) -> &[String],
-    ) -> Result<(), Problem> {
-        let granted =
-            self.asked.as_ref().is_some_and(|asked_for| asked(asked_for).iter().any(|x| x == name));
-        if granted {
-            return Ok(());
+    /// Whether the plugin may use this: its description names it, and the config grants it.
+    pub(super) fn granted(&self, capability: Capability, name: &str) -> Result<(), Problem> {
+        let (plugin, what) = (&self.name, capability.noun());
+        let asked = self.asked.as_ref().map(|asked| capability.asked(asked)).unwrap_or_default();
+        if !asked.iter().any(|asked| asked == name) {
+            return Err(Problem::Refused(format!(
+                "{what} '{name}': plugin '{plugin}' does not ask for it in describe"
+            )));
         }
-        Err(Problem::Refused(format!(
-            "{what} '{name}': plugin '{}' does not ask for it in describe",
-            self.name
-        )))
+        if !self.granted.has(capability, name) {
+            return Err(Problem::Refused(format!(
+                "{what} '{name}': the config does not grant it to plugin '{plugin}' (add it to {} under \
+                 [plugin.{plugin}])",
+                capability.key()
+            )));
+        }
+        Ok(())
     }
 }

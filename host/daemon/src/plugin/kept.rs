@@ -18,9 +18,19 @@ pub(super) struct KeptKernels {
     held: Mutex<HashMap<Key, Held>>,
 }
 
+/// Whose ticks they are: what one lane keeps, the other neither sees nor loses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    /// Those that are written.
+    Live,
+    /// Those of a candidate, which are not.
+    Shadow,
+}
+
 /// Whose input it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
+    lane: Lane,
     plugin: String,
     digest: String,
     kernel: &'static str,
@@ -39,6 +49,7 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct Taken {
     from: Arc<KeptKernels>,
+    lane: Lane,
     plugin: String,
     digest: String,
     held: HashMap<Key, Held>,
@@ -50,11 +61,17 @@ impl KeptKernels {
         Self { bytes_max, held: Mutex::default() }
     }
 
+    /// Forgets what a lane keeps for a plugin.
+    pub(super) fn forget(&self, lane: Lane, plugin: &str) {
+        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|key, _| key.lane != lane || key.plugin != plugin);
+    }
+
     /// Lets a tick of this plugin take what is its own.
-    pub(super) fn open(self: &Arc<Self>, plugin: Option<&Plugin>) -> Taken {
+    pub(super) fn open(self: &Arc<Self>, plugin: Option<&Plugin>, lane: Lane) -> Taken {
         let name = plugin.map_or("", |plugin| &plugin.description().name).to_owned();
         let digest = plugin.map_or("", Plugin::digest).to_owned();
-        Taken { from: self.clone(), plugin: name, digest, held: HashMap::new() }
+        Taken { from: self.clone(), lane, plugin: name, digest, held: HashMap::new() }
     }
 }
 
@@ -95,7 +112,9 @@ impl Taken {
     pub(super) fn give_back(self) {
         let mut all = self.from.held.lock().unwrap_or_else(PoisonError::into_inner);
         // An older version of the plugin does not come back for its own.
-        all.retain(|key, _| key.plugin != self.plugin || key.digest == self.digest);
+        all.retain(|key, _| {
+            key.lane != self.lane || key.plugin != self.plugin || key.digest == self.digest
+        });
         for (key, held) in self.held {
             let others: usize = all.values().map(|held| held.state.bytes()).sum();
             if others.saturating_add(held.state.bytes()) <= self.from.bytes_max {
@@ -109,7 +128,7 @@ impl Taken {
 
     fn key(&self, kernel: &'static str, parameters: &str) -> Key {
         let (plugin, digest) = (self.plugin.clone(), self.digest.clone());
-        Key { plugin, digest, kernel, parameters: parameters.to_owned() }
+        Key { lane: self.lane, plugin, digest, kernel, parameters: parameters.to_owned() }
     }
 }
 
@@ -148,7 +167,7 @@ mod tests {
     }
 
     fn version(kept: &Arc<KeptKernels>, kernel: &'static str) -> Option<String> {
-        let mut taken = kept.open(None);
+        let mut taken = kept.open(None, Lane::Live);
         let version = taken.of(kernel, "").map(|held| held.version.clone());
         taken.give_back();
         version
@@ -157,25 +176,44 @@ mod tests {
     #[test]
     fn what_a_tick_takes_comes_back_only_if_it_gives_it_back() {
         let kept = Arc::new(KeptKernels::new(100));
-        let mut taken = kept.open(None);
+        let mut taken = kept.open(None, Lane::Live);
         assert!(taken.of("k", "").is_none() && taken.put("k", "", held(60)));
         assert!(taken.of("k", "more").is_none());
         taken.give_back();
         assert_eq!(version(&kept, "k").as_deref(), Some("60"));
         // One that only looks, and then fails.
-        assert!(kept.open(None).of("k", "").is_some());
+        assert!(kept.open(None, Lane::Live).of("k", "").is_some());
         assert_eq!(version(&kept, "k"), None);
+    }
+
+    #[test]
+    fn one_lane_neither_sees_nor_loses_what_the_other_keeps() {
+        let kept = Arc::new(KeptKernels::new(100));
+        let mut live = kept.open(None, Lane::Live);
+        assert!(live.put("k", "", held(10)));
+        live.give_back();
+        let mut shadow = kept.open(None, Lane::Shadow);
+        assert!(shadow.of("k", "").is_none() && shadow.put("k", "", held(20)));
+        shadow.give_back();
+        assert_eq!(version(&kept, "k").as_deref(), Some("10"));
+        assert!(kept.open(None, Lane::Shadow).of("k", "").is_some());
+        let mut shadow = kept.open(None, Lane::Shadow);
+        assert!(shadow.put("k", "", held(30)));
+        shadow.give_back();
+        kept.forget(Lane::Shadow, "");
+        assert!(kept.open(None, Lane::Shadow).of("k", "").is_none());
+        assert_eq!(version(&kept, "k").as_deref(), Some("10"));
     }
 
     #[test]
     fn what_has_no_room_is_not_kept_and_pushes_nobody_out() {
         let kept = Arc::new(KeptKernels::new(100));
-        let mut taken = kept.open(None);
+        let mut taken = kept.open(None, Lane::Live);
         assert!(!taken.put("large", "", held(101)));
         assert!(taken.put("k", "", held(100)));
         assert!(!taken.put("small", "", held(1)));
         taken.give_back();
-        let mut other = kept.open(None);
+        let mut other = kept.open(None, Lane::Live);
         assert!(other.put("small", "", held(1)));
         other.give_back();
         assert_eq!((version(&kept, "k").as_deref(), version(&kept, "small")), (Some("100"), None));

@@ -7,6 +7,7 @@ use corral_kernels::{ColumnType, Frame, Kernel, KernelError, Shape, Value, find,
 use wasmtime::component::Resource;
 
 use super::bindings::{Problem, frames as wit_frames, kernels as wit};
+use super::grants::Capability;
 use super::guest::{FrameHandle, Guest, Mode};
 use super::kept::Held;
 use crate::pool::{Answer, Call, Checked, PoolError, Took, Update, Updated};
@@ -91,9 +92,9 @@ impl KernelCall {
 
 impl wit::Host for Guest {
     fn list_kernels(&mut self) -> wasmtime::Result<Vec<wit::Signature>> {
-        let asked = self.asked.as_ref().map(|asked| asked.kernels.as_slice()).unwrap_or_default();
-        let may_run =
-            |kernel: &&&dyn Kernel| asked.iter().any(|name| name == kernel.signature().name);
+        let may_run = |kernel: &&&dyn Kernel| {
+            self.granted(Capability::Kernel, kernel.signature().name).is_ok()
+        };
         Ok(kernel::ALL.iter().filter(may_run).map(|kernel| signature(*kernel)).collect())
     }
 
@@ -110,7 +111,7 @@ impl wit::Host for Guest {
         let called = (call.kernel.signature().name, call.rows());
         let started = self.clock.elapsed();
         let answer = match self.mode {
-            Mode::Change => self.pool.run(call).await,
+            Mode::Change | Mode::Shadow => self.pool.run(call).await,
             Mode::Prove => self.pool.prove(call).await,
         };
         self.hand_over(called, started, answer)
@@ -121,9 +122,9 @@ impl wit::Host for Guest {
         name: String,
         parameters: Vec<wit::Parameter>,
     ) -> wasmtime::Result<wit::Kept> {
-        let is_asked_for = self.granted("kernel", &name, |asked| &asked.kernels).is_ok();
+        let is_asked_for = self.granted(Capability::Kernel, &name).is_ok();
         // Whoever proves looks at everything.
-        let may_keep = is_asked_for && self.mode == Mode::Change && self.kept.is_kept();
+        let may_keep = is_asked_for && self.mode != Mode::Prove && self.kept.is_kept();
         let kernel = find(&name).filter(|kernel| may_keep && kernel.keep().is_some());
         let Some(kernel) = kernel else { return Ok(wit::Kept::None) };
         let held = self.kept.of(kernel.signature().name, &in_words(&parameters));
@@ -151,7 +152,7 @@ impl wit::Host for Guest {
         let (kernel, rows) = (call.kernel.signature().name, call.rows());
         let held = self.kept.take(kernel, &key);
         let state = match (since, held) {
-            (None, _) => call.kernel.keep().filter(|_| self.mode == Mode::Change),
+            (None, _) => call.kernel.keep().filter(|_| self.mode != Mode::Prove),
             (Some(since), Some(held)) if held.version == since => Some(held.state),
             (Some(since), _) => {
                 let what = format!("{name}: what is kept is not of the version '{since}'");
@@ -190,7 +191,7 @@ impl Guest {
         let Some(kernel) = find(name) else {
             return Ok(Err(Problem::NotFound(format!("no kernel '{name}'"))));
         };
-        if let Err(problem) = self.granted("kernel", name, |asked| &asked.kernels) {
+        if let Err(problem) = self.granted(Capability::Kernel, name) {
             return Ok(Err(problem));
         }
         if self.used.kernel_calls.len() >= self.limits.kernel_calls_max {

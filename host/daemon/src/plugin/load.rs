@@ -1,4 +1,4 @@
-//! From bytes to a plugin: validate, compile, link, probe.
+//! From bytes to a plugin: papers, validate, compile, link, probe, grants.
 //!
 //! Every stage can fail, and then there is no plugin; nothing else happens. A component that imports
 //! anything but our interfaces is refused with all offending imports named, one that speaks another
@@ -6,19 +6,23 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::bindings::{Plugin as Bindings, PluginPre, correlator};
 use super::guest::{Guest, Mode};
+use super::kept::Lane;
+use super::papers::{Paper, PaperError, Papers};
 use super::{Host, Source};
+use crate::store::revision::View;
 
 /// The contract's package, and the version of it that this host speaks.
 const PACKAGE: &str = "corral:correlator/";
 const VERSION: &str = "0.1.0";
 
 /// What a plugin says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// Its name.
     pub name: String,
@@ -41,7 +45,7 @@ pub struct Description {
 }
 
 /// A setting that a plugin understands.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// Its name.
     pub name: String,
@@ -163,17 +167,82 @@ pub enum Reason {
     /// `describe` says something that cannot be.
     #[error("describe: {0}")]
     Description(String),
+    /// A paper of it is wrong.
+    #[error("its {} {error}", match paper { Paper::Manifest => "manifest", Paper::Certificate => "certificate" })]
+    Paper {
+        /// Which.
+        paper: Paper,
+        /// What is wrong with it.
+        #[source]
+        error: PaperError,
+    },
+    /// The config wants a certificate.
+    #[error(
+        "has no certificate, and plugins.require-certificate asks for one (`corral plugin test --certificate` writes it)"
+    )]
+    NoCertificate,
+    /// Nobody has said that it may be this component.
+    #[error(
+        "nobody pinned it: put sha256 = [\"{digest}\"] under [plugin.…] into the config, or a manifest beside it \
+         (`corral plugin inspect` shows both)"
+    )]
+    Unpinned {
+        /// Its digest.
+        digest: String,
+    },
+    /// The config names other digests.
+    #[error("is not the component that [plugin.{name}] sha256 names: its digest is {digest}")]
+    Pinned {
+        /// The plugin.
+        name: String,
+        /// The component's digest.
+        digest: String,
+    },
+    /// It asks for more than the config grants.
+    #[error(
+        "plugin '{name}' asks for what the config does not grant: {what} (to grant it, put this under [plugin.{name}]: {lines})"
+    )]
+    NotGranted {
+        /// The plugin.
+        name: String,
+        /// What is missing, by kind.
+        what: String,
+        /// The lines that would grant it.
+        lines: String,
+    },
 }
 
 impl Host {
-    /// Makes a plugin of a component's bytes.
+    /// Makes a plugin of a component's bytes, if its papers, its digest and what it asks for are as the config
+    /// wants them.
     ///
     /// # Errors
     /// [`LoadError`], naming the component and what is wrong with it.
-    pub async fn load(&self, source: Source, bytes: &[u8]) -> Result<Plugin, LoadError> {
+    pub async fn load(
+        &self,
+        source: Source,
+        bytes: &[u8],
+        papers: &Papers,
+    ) -> Result<Plugin, LoadError> {
         let named = |reason| LoadError { source_name: source.to_string(), reason };
-        let digest: String =
-            Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = digest(bytes);
+        let policy = self.policy();
+        let manifest = policy.admits_bytes(&source, &digest, papers).map_err(named)?;
+        let plugin = self.inspect(source.clone(), bytes).await?;
+        policy.admits(&source, &digest, manifest.as_ref(), plugin.description()).map_err(named)?;
+        if source == Source::Embedded {
+            self.allow(&plugin);
+        }
+        Ok(plugin)
+    }
+
+    /// The same, whatever the config wants: for whoever only looks, or tests.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn inspect(&self, source: Source, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        let named = |reason| LoadError { source_name: source.to_string(), reason };
+        let digest = digest(bytes);
         let code = self.compile(bytes, &digest).await.map_err(named)?;
         let description = self.probe(&code).await.map_err(named)?;
         check(&description).map_err(|what| named(Reason::Description(what)))?;
@@ -230,7 +299,7 @@ impl Host {
     /// Asks the component what it is. It gets no view, no kernel and no commit meanwhile.
     async fn probe(&self, code: &PluginPre<Guest>) -> Result<Description, Reason> {
         let failed = |error: wasmtime::Error| Reason::Probe(super::tick::describe_trap(&error));
-        let (code, mut store) = (code.clone(), self.guest_store(None, Mode::Change));
+        let (code, mut store) = (code.clone(), self.guest_store(None, Mode::Change, Lane::Live));
         let probe = async move {
             let bindings: Bindings = code.instantiate_async(&mut store).await?;
             bindings.corral_correlator_correlator().call_describe(&mut store).await
@@ -247,11 +316,24 @@ impl Host {
     }
 }
 
+/// The SHA-256 of a component, in hex.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn check(description: &Description) -> Result<(), String> {
     let name = &description.name;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
         return Err(format!("name {name:?} is not kebab-case of at most 64 letters"));
+    }
+    let is_view = |name: &String| View::ALL.iter().any(|view| view.name() == name);
+    if let Some(view) = description.reads.iter().find(|name| !is_view(name)) {
+        return Err(format!("asks for view '{view}', which this host does not have"));
+    }
+    let is_change = |name: &String| super::storage::CHANGES.contains(&name.as_str());
+    if let Some(change) = description.writes.iter().find(|name| !is_change(name)) {
+        return Err(format!("asks for change '{change}', which this host does not have"));
     }
     if let Some(kernel) =
         description.kernels.iter().find(|kernel| corral_kernels::find(kernel).is_none())

@@ -1,7 +1,10 @@
 //! A tick that changes nothing: what the kernels say of the database as it is, each answer checked.
 
+use std::collections::BTreeMap;
+
 use super::guest::Mode;
-use super::tick::Called;
+use super::kept::Lane;
+use super::tick::{Call, Called};
 use super::{Host, KernelCall, Plugin, TickError, Wake};
 use crate::store::StoreError;
 use crate::store::commit::{CommitError, Committed, Committer, Layer};
@@ -36,7 +39,10 @@ impl Host {
     /// the [`Proof`].
     pub async fn prove(&self, plugin: &Plugin, wake: Wake) -> Result<Proof, TickError> {
         let now = self.clock.now();
-        let mut called = self.call(plugin, &wake, now, Mode::Prove).await?;
+        let (mode, lane) = (Mode::Prove, Lane::Live);
+        let own_state = Some(self.state_frame(&BTreeMap::new())?);
+        let call = Call { plugin, wake: &wake, now, mode, lane, snapshot: None, own_state };
+        let mut called = self.call(call).await?;
         let groupings = self.groupings(plugin, &mut called).await?;
         let Called { answer, changes, used, snapshot, .. } = called;
         drop(snapshot);

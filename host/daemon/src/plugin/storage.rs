@@ -10,7 +10,8 @@ use corral_kernels::{ColumnType, Frame, Shape};
 use wasmtime::component::Resource;
 
 use super::bindings::{Problem, store as wit};
-use super::guest::{FrameHandle, Guest, Mode};
+use super::grants::Capability;
+use super::guest::{FrameHandle, Guest};
 use crate::store::StoreError;
 use crate::store::changes::KEYS_MAX;
 use crate::store::commit::{Among, Change, Layer};
@@ -52,7 +53,7 @@ impl wit::Host for Guest {
         since: Option<u64>,
     ) -> wasmtime::Result<Result<wit::Reading, Problem>> {
         let view = View::from(view);
-        if let Err(problem) = self.granted("view", view.name(), |asked| &asked.reads) {
+        if let Err(problem) = self.granted(Capability::Read, view.name()) {
             return Ok(Err(problem));
         }
         let (revision, read) = match self.reading(view, since).await {
@@ -83,7 +84,7 @@ impl wit::Host for Guest {
         keys: Vec<u32>,
     ) -> wasmtime::Result<Result<Resource<FrameHandle>, Problem>> {
         let view = View::from(view);
-        if let Err(problem) = self.granted("view", view.name(), |asked| &asked.reads) {
+        if let Err(problem) = self.granted(Capability::Read, view.name()) {
             return Ok(Err(problem));
         }
         if keys.len() > KEYS_MAX {
@@ -135,10 +136,13 @@ impl wit::Host for Guest {
 impl Guest {
     /// A view's version, and what changed since if that is asked for and known, or the whole.
     async fn reading(&mut self, view: View, since: Option<u64>) -> Result<(u64, Read), StoreError> {
-        // Whoever proves remembers nothing: nobody has that name.
-        let owner = if self.mode == Mode::Prove { String::new() } else { self.name.clone() };
+        let own_state = self.own_state.clone().filter(|_| view == View::State);
+        let owner = self.name.clone();
         let snapshot = self.snapshot().await?;
         let revision = snapshot.revision(view).await?;
+        if let Some(own_state) = own_state {
+            return Ok((revision, Read::Whole(own_state)));
+        }
         let changed = match since {
             Some(since) => snapshot.changed(view, since).await?,
             None => None,
@@ -185,7 +189,7 @@ impl Checker<'_> {
     fn check(&self, change: wit::Change) -> Checked {
         use wit::Change as C;
         let name = name(&change);
-        if let Err(problem) = self.guest.granted("change", name, |asked| &asked.writes) {
+        if let Err(problem) = self.guest.granted(Capability::Write, name) {
             return Ok(Err(problem));
         }
         let checked = match change {
@@ -357,6 +361,24 @@ fn distinct(rows: &[u32]) -> Result<(), String> {
         None => Ok(()),
     }
 }
+
+/// Every change, by its name in the contract.
+pub(super) const CHANGES: [&str; 14] = [
+    "form-identities",
+    "link-attackers",
+    "merge-identities",
+    "unmerge-identities",
+    "refresh-identities",
+    "explain-identities",
+    "form-campaigns",
+    "assign-identities",
+    "merge-campaigns",
+    "unmerge-campaigns",
+    "explain-campaigns",
+    "put-attribution",
+    "put-reuse",
+    "put-state",
+];
 
 fn name(change: &wit::Change) -> &'static str {
     use wit::Change as C;

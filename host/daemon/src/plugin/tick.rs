@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use corral_kernels::Frame;
+
 use super::Host;
 use super::bindings::{Problem, correlator};
 use super::guest::{Guest, Mode, Used};
-use super::kept::Taken;
+use super::kept::{Lane, Taken};
 use super::load::Plugin;
+use super::shadow::Witness;
 use crate::clock::Timestamp;
 use crate::pool::Checked;
 use crate::store::StoreError;
@@ -60,6 +63,8 @@ pub enum TickError {
         plugin: String,
         /// In its own words.
         problem: String,
+        /// Whether what it says is that the host could not, or that others were faster.
+        is_ours: bool,
     },
     /// The guest died: a bug, its budget, its memory.
     #[error("plugin '{plugin}' died: {why}")]
@@ -101,6 +106,40 @@ pub enum TickError {
     Store(#[from] StoreError),
 }
 
+impl TickError {
+    /// Whether the component itself is to blame, as far as anybody can tell: not the database, nor other writers.
+    pub fn is_the_plugins_fault(&self) -> bool {
+        match self {
+            Self::Trapped { .. } | Self::Late { .. } => true,
+            Self::Problem { is_ours, .. } => !is_ours,
+            Self::Commit { error, .. } => matches!(error, CommitError::Invalid(_)),
+            Self::Conflict { .. } | Self::Store(_) => false,
+        }
+    }
+}
+
+/// What becomes of the moment that a tick has read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    /// It is over.
+    Forget,
+    /// A shadow reads it too.
+    Keep,
+}
+
+/// What one call is made with.
+pub(super) struct Call<'a> {
+    pub(super) plugin: &'a Plugin,
+    pub(super) wake: &'a Wake,
+    pub(super) now: Timestamp,
+    pub(super) mode: Mode,
+    pub(super) lane: Lane,
+    /// The moment that it is to look at; nothing: one of its own.
+    pub(super) snapshot: Option<Snapshot>,
+    /// The rows of its state, where they are not those of the database.
+    pub(super) own_state: Option<Frame>,
+}
+
 /// What is left of a call.
 pub(super) struct Called {
     /// Whether the guest came to its end, or said that it cannot.
@@ -120,6 +159,28 @@ impl Host {
     /// # Errors
     /// [`TickError`]; nothing was written.
     pub async fn tick(&self, plugin: &Plugin, wake: Wake) -> Result<Ticked, TickError> {
+        self.run(plugin, wake, Afterwards::Forget).await.map(|(ticked, _)| ticked)
+    }
+
+    /// The same, and what a shadow needs to do it again in its own way. The moment that was read stays open as long
+    /// as the witness lives.
+    ///
+    /// # Errors
+    /// [`TickError`]; nothing was written.
+    pub async fn tick_with_witness(
+        &self,
+        plugin: &Plugin,
+        wake: Wake,
+    ) -> Result<(Ticked, Witness), TickError> {
+        self.run(plugin, wake, Afterwards::Keep).await
+    }
+
+    async fn run(
+        &self,
+        plugin: &Plugin,
+        wake: Wake,
+        afterwards: Afterwards,
+    ) -> Result<(Ticked, Witness), TickError> {
         let started = self.clock.elapsed();
         let name = plugin.description().name.clone();
         let mut wake = wake;
@@ -129,11 +190,13 @@ impl Host {
         loop {
             attempts += 1;
             let now = self.clock.now();
-            let Called { answer, changes, used, snapshot, kept } =
-                self.call(plugin, &wake, now, Mode::Change).await?;
+            let (mode, lane) = (Mode::Change, Lane::Live);
+            let call =
+                Call { plugin, wake: &wake, now, mode, lane, snapshot: None, own_state: None };
+            let Called { answer, changes, used, snapshot, kept } = self.call(call).await?;
             answer?;
-            // The moment it read is over before it writes.
-            drop(snapshot);
+            // The moment it read is over before it writes, unless somebody else wants to see it too.
+            let snapshot = snapshot.filter(|_| afterwards == Afterwards::Keep);
             kernels += used.kernel_time;
             used.kernel_calls.iter().for_each(|call| checked.add(call.checked()));
             let by = Committer { plugin: &name, now, event_bytes_max: self.limits.event_bytes_max };
@@ -142,15 +205,9 @@ impl Host {
                     kept.give_back();
                     let took = self.clock.elapsed().saturating_sub(started);
                     let rows_read = used.rows_read;
-                    return Ok(Ticked {
-                        committed,
-                        touched,
-                        rows_read,
-                        attempts,
-                        took,
-                        kernels,
-                        checked,
-                    });
+                    let ticked =
+                        Ticked { committed, touched, rows_read, attempts, took, kernels, checked };
+                    return Ok((ticked, Witness { snapshot, changes, wake, now }));
                 }
                 Err(CommitError::Conflict(what)) if attempts < ATTEMPTS_MAX => {
                     tracing::debug!(plugin = name, what, "a guard failed; the tick runs again");
@@ -167,13 +224,8 @@ impl Host {
     }
 
     /// One call in a fresh instance.
-    pub(super) async fn call(
-        &self,
-        plugin: &Plugin,
-        wake: &Wake,
-        now: Timestamp,
-        mode: Mode,
-    ) -> Result<Called, TickError> {
+    pub(super) async fn call(&self, call: Call<'_>) -> Result<Called, TickError> {
+        let Call { plugin, wake, now, mode, lane, snapshot, own_state } = call;
         let name = || plugin.description().name.clone();
         let died = |why: String| TickError::Trapped { plugin: name(), why };
         let context = correlator::Context {
@@ -182,7 +234,9 @@ impl Host {
             dirty: None,
             settings: settings(plugin, &wake.settings),
         };
-        let mut store = self.guest_store(Some(plugin), mode);
+        let mut store = self.guest_store(Some(plugin), mode, lane);
+        store.data_mut().snapshot = snapshot;
+        store.data_mut().own_state = own_state;
         let code = plugin.code().clone();
         let call = async move {
             let instance = code.instantiate_async(&mut store).await?;
@@ -199,8 +253,11 @@ impl Host {
             Ok(Ok(Err(error))) => Err(died(describe_trap(&error))),
             Ok(Ok(Ok((answer, guest)))) => {
                 let Guest { changes, used, snapshot, kept, .. } = guest;
-                let problem = |problem| TickError::Problem { plugin: name(), problem };
-                let answer = answer.map_err(|what| problem(text(&what)));
+                let answer = answer.map_err(|problem| TickError::Problem {
+                    plugin: name(),
+                    problem: text(&problem),
+                    is_ours: matches!(problem, Problem::Unavailable(_) | Problem::Conflict(_)),
+                });
                 let changes = changes.unwrap_or_default();
                 Ok(Called { answer, changes, used, snapshot, kept })
             }
