@@ -4,6 +4,7 @@
 //! write would fail under WAL as soon as somebody else wrote. [`snapshot`] reads views as frames,
 //! [`commit`] writes what a correlator asked for, [`record`] what ingest saw, [`rollup`] keeps
 //! the derived columns, [`reader`] answers the questions of reports, [`certificate`] those of proofs,
+//! [`generations`] knows which component each plugin has,
 //! [`dionaea`] reads another's database. `db` speaks to each database in its own words, `open` finds
 //! out which it is. Nobody outside this folder knows SQL.
 
@@ -22,6 +23,7 @@ mod db;
 pub mod dionaea;
 pub mod encoding;
 mod failure;
+pub mod generations;
 pub mod lease;
 mod open;
 pub mod outbox;
