@@ -318,7 +318,7 @@ pub struct PluginsConfig {
     pub probation_ticks: u64,
     /// Failures in a row, of its own making, after which a generation on probation is rolled back.
     pub failures_max: u64,
-    /// Failures in a row after which any generation is put into quarantine.
+    /// Deaths in a row after which any generation is put into quarantine.
     pub quarantine_failures: u64,
 }
 

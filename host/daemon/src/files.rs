@@ -1,11 +1,11 @@
 //! Files that an operator names, opened through capabilities: a path reaches what lies in its folder,
 //! and a link that leads out of it is refused.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, OpenOptions};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, OpenOptions, OpenOptionsExt};
 
 /// A path and what went wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -137,4 +137,48 @@ pub fn append(path: &Path) -> Result<std::fs::File, FileError> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     folder.open_with(name, &options).map(File::into_std).map_err(fail)
+}
+
+/// Writes a file that is not there yet, for this user alone.
+///
+/// # Errors
+/// [`FileError`]; a file that is there already stays as it is.
+pub fn write_secret(path: &Path, text: &str) -> Result<(), FileError> {
+    let mut options = OpenOptions::new();
+    write(path, options.write(true).create_new(true).mode(0o600), text.as_bytes())
+}
+
+/// Writes a file, in place of what was there.
+///
+/// # Errors
+/// [`FileError`].
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write(path, OpenOptions::new().write(true).create(true).truncate(true), bytes)
+}
+
+fn write(path: &Path, options: &OpenOptions, bytes: &[u8]) -> Result<(), FileError> {
+    let fail = |error| FileError { path: path.to_path_buf(), error };
+    let name =
+        path.file_name().ok_or_else(|| fail(io::Error::from(io::ErrorKind::IsADirectory)))?;
+    let parent =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = Dir::open_ambient_dir(parent, ambient_authority()).map_err(fail)?;
+    folder.open_with(name, options).and_then(|mut file| file.write_all(bytes)).map_err(fail)
+}
+
+/// All bytes of the file that the operator named, if they are no more than `bytes_max`.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_bytes(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileError> {
+    let fail = |error| FileError { path: path.to_path_buf(), error };
+    let Opened::File(file) = open(path)? else {
+        return Err(fail(io::Error::from(io::ErrorKind::IsADirectory)));
+    };
+    let mut bytes = Vec::new();
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(fail(io::Error::other(format!("more than {bytes_max} bytes"))));
+    }
+    Ok(bytes)
 }

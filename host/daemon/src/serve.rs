@@ -2,7 +2,8 @@
 //!
 //! [`watch`] finds out which views changed and wakes whoever reads them; [`hear`] takes hints, commands and
 //! the heartbeats of others from the bus; [`heartbeat`] says who is well; [`publish`] brings events from the
-//! outbox to the bus; [`face`] answers on a UNIX socket. Each is a loop of its own over one [`Daemon`], and
+//! outbox to the bus; [`folder`] takes components that are laid into the folder of plugins; [`face`] answers on a
+//! UNIX socket. Each is a loop of its own over one [`Daemon`], and
 //! none of them writes derived rows: that is the crew's, while the tenure lasts.
 //!
 //! **The bus is a hint; the database is the truth.** An event that never came, came twice or came late
@@ -21,7 +22,7 @@ use self::lobby::Lobby;
 use crate::bus::client::{Client, ClientSettings, Events};
 use crate::bus::wire::WireError;
 use crate::clock::Clock;
-use crate::config::{Config, Owner};
+use crate::config::{Config, Owner, PluginsConfig};
 use crate::files::FileError;
 use crate::notify;
 use crate::plugin::catalog::Catalog;
@@ -33,6 +34,7 @@ use crate::supervise::crew::Crew;
 use crate::supervise::tenure::{Duty, Tenure, Terms};
 
 pub mod face;
+mod folder;
 mod hear;
 mod heartbeat;
 mod lobby;
@@ -84,6 +86,7 @@ pub struct Daemon {
     config: RwLock<Config>,
     /// Reads, and takes the lease; what correlators write goes through a store that is fenced.
     store: Store,
+    host: Arc<Host>,
     crew: Crew,
     tenure: Tenure,
     bus: Option<Client>,
@@ -141,11 +144,13 @@ impl Daemon {
             is_takeover: start.is_takeover,
         };
         let backoff_max = Duration::from_secs(config.serve.backoff_max_seconds.max(1));
-        let crew = Crew::start(host, catalog, &config, (fenced, clock.clone()), backoff_max);
+        let crew =
+            Crew::start(host.clone(), catalog, &config, (fenced, clock.clone()), backoff_max);
         let daemon = Self {
             tenure: Tenure::new(terms, store.clone()),
             config: RwLock::new(config),
             store,
+            host,
             crew,
             bus,
             clock,
@@ -176,6 +181,8 @@ impl Daemon {
         parts.spawn(async move { watch::watch(&daemon).await });
         let daemon = self.clone();
         parts.spawn(async move { tidy::tidy(&daemon).await });
+        let daemon = self.clone();
+        parts.spawn(async move { folder::follow(&daemon).await });
         if let (Some(events), Some(bus)) = (events, self.bus.clone()) {
             let daemon = self.clone();
             parts.spawn(async move { hear::hear(&daemon, events).await });
@@ -219,6 +226,14 @@ impl Daemon {
         let mut duty = self.tenure.duty();
         loop {
             let now = duty.borrow_and_update().clone();
+            if now.is_on()
+                && let Err(error) = self.crew.restore().await
+            {
+                tracing::error!(
+                    error = chain(&error),
+                    "plugins tick with the components of this program"
+                );
+            }
             self.crew.put_on_duty(now.is_on());
             match now {
                 Duty::OnDuty { .. } => {
@@ -241,12 +256,17 @@ impl Daemon {
         for part in needs_restart(&config, &new) {
             tracing::warn!(part, "this part of the settings counts from the next start on");
         }
-        for (name, worker) in self.crew.workers() {
-            let set = new.plugin(name);
-            worker.want(set.enabled);
-            worker.set(set.settings);
+        let plugins = PluginsConfig {
+            directory: config.plugins.directory.clone(),
+            cache: config.plugins.cache.clone(),
+            ..new.plugins
+        };
+        *config = Config { serve: new.serve, plugin: new.plugin, plugins, ..config.clone() };
+        if let Err(error) = self.host.obey(&config) {
+            let error = chain(&error);
+            tracing::error!(error, "what plugins may do stays as it was");
         }
-        *config = Config { serve: new.serve, plugin: new.plugin, ..config.clone() };
+        self.crew.set(&config);
         drop(config);
         tracing::info!("settings were read again");
         self.hint.notify_one();
@@ -357,7 +377,8 @@ fn needs_restart(now: &Config, new: &Config) -> Vec<&'static str> {
         ("pool", now.pool != new.pool),
         ("verify", now.verify != new.verify),
         ("limits", now.limits != new.limits),
-        ("plugins", now.plugins != new.plugins),
+        ("plugins.directory", now.plugins.directory != new.plugins.directory),
+        ("plugins.cache", now.plugins.cache != new.plugins.cache),
         ("bus", now.bus != new.bus),
         ("log", now.log != new.log),
     ];

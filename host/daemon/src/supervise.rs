@@ -2,7 +2,8 @@
 //!
 //! [`settle`] runs them to a fixed point and ends, for `corral run`. [`crew`] keeps them for as long as a
 //! daemon lives: a [`worker`] each, woken through its [`wake`], slowed down by its [`backoff`] when it
-//! fails. [`tenure`] holds the lease on the database meanwhile.
+//! fails. [`life`] replaces the component that a worker ticks with, [`generation`] judges how a new one does.
+//! [`tenure`] holds the lease on the database meanwhile.
 
 use crate::clock::Timestamp;
 use crate::plugin::{Plugin, Reason, TickError, Ticked};
@@ -12,6 +13,8 @@ use crate::store::{Store, StoreError};
 
 pub mod backoff;
 pub mod crew;
+pub mod generation;
+pub mod life;
 pub mod settle;
 pub mod tenure;
 pub mod wake;

@@ -1,13 +1,19 @@
 //! `corral plugin`: the correlators of this run.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Context, Exit, Failure, output};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::plugin::Host;
+use crate::files;
 use crate::plugin::catalog::Catalog;
+use crate::plugin::{Host, Papers};
 use crate::store::Store;
+
+mod look;
+mod order;
+mod sign;
 
 /// The correlators: which there are, where they come from, what they ask for
 #[derive(Debug, clap::Args)]
@@ -18,54 +24,63 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// List the correlators that this run would use
+    /// List the correlators: the daemon's, or those that a run would use
     List,
+    Inspect(look::InspectArgs),
+    Swap(order::SwapArgs),
+    Shadow(order::ShadowArgs),
+    /// Bring back the component that a plugin had before
+    Rollback {
+        /// The plugin
+        name: String,
+    },
+    /// Switch a plugin on again
+    Enable {
+        /// The plugin
+        name: String,
+    },
+    /// Switch a plugin off, also for the next start; its rows stay
+    Disable {
+        /// The plugin
+        name: String,
+    },
+    Quarantine(order::QuarantineArgs),
+    Keygen(sign::KeygenArgs),
+    Sign(sign::SignArgs),
+    Verify(sign::VerifyArgs),
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let Command::List = args.command;
-    let store = Store::unopened(&context.config.store_url()?)?;
-    let (_host, catalog) = load(context, &store).await?;
-    if context.json {
-        output::json(&json(&catalog))?;
-    } else {
-        output::table(
-            &["plugin", "version", "digest", "source", "reads", "kernels", "settings"],
-            catalog.plugins.values().map(|plugin| {
-                let about = plugin.description();
-                let settings = about.settings.iter().map(|s| format!("{}={}", s.name, s.default));
-                vec![
-                    about.name.clone(),
-                    about.version.clone(),
-                    plugin.digest().chars().take(12).collect(),
-                    plugin.source().to_string(),
-                    about.reads.join(", "),
-                    about.kernels.join(", "),
-                    settings.collect::<Vec<_>>().join(", "),
-                ]
-            }),
-        );
-        warn_of_refused(&catalog);
-    }
-    match catalog.refused.first() {
-        Some(_) => Err(Failure::new(Exit::Plugin, anyhow::anyhow!("some components were refused"))),
-        None => Ok(()),
+    match args.command {
+        Command::List => look::list(context).await,
+        Command::Inspect(args) => look::inspect(&args, context).await,
+        Command::Swap(args) => order::swap(&args, context).await,
+        Command::Shadow(args) => order::shadow(&args, context).await,
+        Command::Rollback { name } => order::roll_back(&name, context).await,
+        Command::Enable { name } => order::switch(&name, "enable", context).await,
+        Command::Disable { name } => order::switch(&name, "disable", context).await,
+        Command::Quarantine(args) => order::quarantine(&args, context).await,
+        Command::Keygen(args) => sign::keygen(&args, context),
+        Command::Sign(args) => sign::sign(&args, context).await,
+        Command::Verify(args) => sign::verify(&args, context).await,
     }
 }
 
-fn json(catalog: &Catalog) -> serde_json::Value {
-    let plugins = catalog.plugins.values().map(|plugin| {
-        serde_json::json!({
-            "description": plugin.description(),
-            "digest": plugin.digest(),
-            "source": plugin.source().to_string(),
-        })
-    });
-    let refused = catalog.refused.iter().map(ToString::to_string);
-    serde_json::json!({
-        "plugins": plugins.collect::<Vec<_>>(),
-        "refused": refused.collect::<Vec<_>>(),
-    })
+/// A component that the operator named, and its papers.
+fn read(path: &Path, context: &Context) -> Result<(Vec<u8>, Papers), Failure> {
+    let unreadable = |error| Failure::new(Exit::Usage, error);
+    let bytes = files::read_bytes(path, context.config.limits.component_bytes_max);
+    let papers = Papers::beside(path).map_err(unreadable)?;
+    Ok((bytes.map_err(unreadable)?, papers))
+}
+
+/// A host without a database, and the plugins that are built in: for whoever only looks at components.
+async fn bare_host(context: &Context) -> Result<Host, Failure> {
+    let store = Store::unopened(&context.config.store_url()?)?;
+    let mut config = context.config.clone();
+    config.plugins.directory.clear();
+    let (host, _) = load_with(config, context, &store).await?;
+    Ok(host)
 }
 
 /// The host and every plugin that this run uses.
@@ -85,7 +100,7 @@ pub(super) async fn load_with(
     config.pool.kept_bytes_max = 0;
     let host = Host::start(&config, store.clone(), clock)
         .map_err(|error| Failure::new(Exit::Unexpected, error))?;
-    let catalog = Catalog::load(&host, &context.config.plugins.directory)
+    let catalog = Catalog::load(&host, &config.plugins.directory)
         .await
         .map_err(|error| Failure::new(Exit::Plugin, error))?;
     Ok((host, catalog))

@@ -8,7 +8,7 @@ use super::{Context, Exit, Failure, output};
 use crate::clock::Clock;
 use crate::config::Owner;
 use crate::supervise::tenure::{BorrowError, Borrowed};
-use crate::supervise::{self, Run};
+use crate::supervise::{self, Run, life};
 
 /// Correlate what is stored, until nothing changes
 #[derive(Debug, clap::Args)]
@@ -28,8 +28,13 @@ pub(super) async fn run(_args: Args, context: &Context) -> Result<(), Failure> {
     if store.owner() == Owner::Decnet {
         store.project(context.config.store.fingerprints, clock.now()).await?;
     }
-    let (host, catalog) = super::plugin::load(context, &store).await?;
+    let (host, mut catalog) = super::plugin::load(context, &store).await?;
     super::plugin::warn_of_refused(&catalog);
+    for name in life::choose(&host, &store, &mut catalog).await? {
+        output::error(&format!(
+            "corral: {name} is switched off, or in quarantine, and does not run"
+        ));
+    }
     if catalog.plugins.is_empty() {
         return Err(Failure::new(
             Exit::Plugin,

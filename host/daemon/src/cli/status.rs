@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::serve::face::{self, FaceError};
 use crate::serve::status::{Status, WorkerStatus};
 use crate::supervise::tenure::Duty;
+use crate::supervise::worker::Held;
 
 /// How the daemon is: whether it writes, what each correlator did, what waits
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,7 @@ impl From<FaceError> for Failure {
     fn from(error: FaceError) -> Self {
         let code = match &error {
             FaceError::Nobody(_) => Exit::NoDaemon,
-            FaceError::Refused(_) | FaceError::Denied(_) | FaceError::Socket(_) => Exit::Usage,
+            FaceError::Refused { .. } | FaceError::Denied(_) | FaceError::Socket(_) => Exit::Usage,
             FaceError::Garbled { .. } => Exit::Unexpected,
         };
         Self::new(code, error)
@@ -125,6 +126,17 @@ fn row(name: &str, worker: &WorkerStatus) -> Vec<String> {
         last.map_or_else(String::new, |last| Timestamp(last.at).to_string()),
         last.map_or_else(String::new, |last| format!("{:.1}", last.milliseconds)),
         last.map_or_else(String::new, |last| last.rows_read.to_string()),
-        error.map_or_else(String::new, |error| error.why.clone()),
+        why_not(&worker.held).or_else(|| error.map(|error| error.why.clone())).unwrap_or_default(),
     ]
+}
+
+/// What keeps a correlator from ticking.
+fn why_not(held: &Held) -> Option<String> {
+    match held {
+        Held { by_quarantine: Some(why), .. } => Some(format!("in quarantine: {why}")),
+        Held { by_switch: Some(who), .. } => Some(format!("switched off by {who}")),
+        Held { by_config: true, .. } => Some("switched off in the config".to_owned()),
+        Held { by_order: true, .. } => Some("told to stop".to_owned()),
+        _ => None,
+    }
 }

@@ -2,10 +2,15 @@
 //! which take the place of built-in ones of the same name.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use cap_std::fs::Dir;
 
 use super::load::{LoadError, Plugin, Reason};
+use super::papers::Paper;
 use super::{Host, Papers, Source};
 use crate::files;
 
@@ -43,16 +48,9 @@ impl Catalog {
     }
 
     async fn read(&mut self, host: &Host, path: &Path) -> Result<(), files::FileError> {
-        let fail = |error| files::FileError { path: path.to_path_buf(), error };
         let folder = files::open_directory(path)?;
-        let mut names = Vec::new();
-        for entry in folder.entries().map_err(fail)? {
-            let name = entry.map_err(fail)?.file_name();
-            if Path::new(&name).extension().is_some_and(|extension| extension == "wasm") {
-                names.push(name);
-            }
-        }
-        names.sort();
+        let names = components(&folder)
+            .map_err(|error| files::FileError { path: path.to_path_buf(), error })?;
         for name in names {
             let source = Source::File(path.join(&name));
             let limit = host.limits.component_bytes_max;
@@ -80,4 +78,44 @@ impl Catalog {
             Err(error) => self.refused.push(error),
         }
     }
+}
+
+/// The names of the components in a folder, in their order.
+fn components(folder: &Dir) -> std::io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in folder.entries()? {
+        let name = entry?.file_name();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "wasm") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// How a component of a folder looked: when it or its papers were written, and how long they are.
+pub type Looks = BTreeMap<PathBuf, Vec<(SystemTime, u64)>>;
+
+/// How the components of a folder look now.
+///
+/// # Errors
+/// [`files::FileError`] if the folder cannot be read.
+pub fn look(path: &Path) -> Result<Looks, files::FileError> {
+    let fail = |error| files::FileError { path: path.to_path_buf(), error };
+    let folder = files::open_directory(path)?;
+    let look = |name: PathBuf| {
+        let about = folder.metadata(&name).ok()?;
+        let at = about.modified().map_or(SystemTime::UNIX_EPOCH, |at| at.into_std());
+        Some((at, about.len()))
+    };
+    let names = components(&folder).map_err(fail)?;
+    let looks = names.into_iter().map(|name| {
+        let name = PathBuf::from(name);
+        let papers = [Paper::Manifest, Paper::Certificate].map(|paper| paper.beside(&name));
+        let looks = std::iter::once(name.clone())
+            .chain(papers)
+            .map(|name| look(name).unwrap_or((SystemTime::UNIX_EPOCH, 0)));
+        (path.join(&name), looks.collect())
+    });
+    Ok(looks.collect())
 }

@@ -113,7 +113,7 @@ impl Grants {
                 asked.iter().filter(|name| !self.has(*capability, name)).cloned().collect();
             let all = self.granted(*capability).iter().chain(&names);
             let line = line(*capability, all.map(String::as_str));
-            (!names.is_empty()).then(|| Missing { capability: *capability, names, line })
+            (!names.is_empty()).then_some(Missing { capability: *capability, names, line })
         });
         missing.collect()
     }

@@ -83,6 +83,8 @@ pub struct Plugin(Arc<Loaded>);
 struct Loaded {
     source: Source,
     digest: String,
+    bytes: Box<[u8]>,
+    papers: Papers,
     description: Description,
     code: PluginPre<Guest>,
 }
@@ -111,6 +113,16 @@ impl Plugin {
     /// Where the component came from.
     pub fn source(&self) -> &Source {
         &self.0.source
+    }
+
+    /// The component.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    /// The papers that it was loaded with.
+    pub fn papers(&self) -> &Papers {
+        &self.0.papers
     }
 
     pub(super) fn code(&self) -> &PluginPre<Guest> {
@@ -228,7 +240,7 @@ impl Host {
         let digest = digest(bytes);
         let policy = self.policy();
         let manifest = policy.admits_bytes(&source, &digest, papers).map_err(named)?;
-        let plugin = self.inspect(source.clone(), bytes).await?;
+        let plugin = self.make(source.clone(), bytes, papers.clone()).await?;
         policy.admits(&source, &digest, manifest.as_ref(), plugin.description()).map_err(named)?;
         if source == Source::Embedded {
             self.allow(&plugin);
@@ -241,12 +253,28 @@ impl Host {
     /// # Errors
     /// [`LoadError`].
     pub async fn inspect(&self, source: Source, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        self.make(source, bytes, Papers::default()).await
+    }
+
+    async fn make(
+        &self,
+        source: Source,
+        bytes: &[u8],
+        papers: Papers,
+    ) -> Result<Plugin, LoadError> {
         let named = |reason| LoadError { source_name: source.to_string(), reason };
         let digest = digest(bytes);
         let code = self.compile(bytes, &digest).await.map_err(named)?;
         let description = self.probe(&code).await.map_err(named)?;
         check(&description).map_err(|what| named(Reason::Description(what)))?;
-        Ok(Plugin(Arc::new(Loaded { source, digest, description, code })))
+        Ok(Plugin(Arc::new(Loaded {
+            source,
+            digest,
+            bytes: bytes.into(),
+            papers,
+            description,
+            code,
+        })))
     }
 
     /// Compiles on the guests' runtime, so that several are compiled at once and timers run on; or takes what was

@@ -14,7 +14,7 @@ use super::guest::Mode;
 use super::kept::Lane;
 use super::outcome::Outcome;
 use super::tick::{Call, Called};
-use super::{Difference, Host, Plugin, TickError, Wake};
+use super::{Difference, Host, Plugin, Reason, TickError, Wake};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::commit::{Change, CommitError};
@@ -48,6 +48,14 @@ pub struct Witness {
     pub(super) changes: Vec<Change>,
     pub(super) wake: Wake,
     pub(super) now: Timestamp,
+}
+
+impl Witness {
+    /// What there is to follow where nothing ticks: this moment, at which nothing is changed.
+    pub fn of_nothing(settings: Vec<(String, String)>, now: Timestamp) -> Self {
+        let wake = Wake { reason: Reason::Command, settings };
+        Self { snapshot: None, changes: Vec::new(), wake, now }
+    }
 }
 
 impl Host {

@@ -116,6 +116,11 @@ impl TickError {
             Self::Conflict { .. } | Self::Store(_) => false,
         }
     }
+
+    /// Whether the component did not even come to say what is wrong.
+    pub fn is_a_death(&self) -> bool {
+        matches!(self, Self::Trapped { .. } | Self::Late { .. })
+    }
 }
 
 /// What becomes of the moment that a tick has read.

@@ -11,7 +11,7 @@ use axum::extract::{self, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -21,6 +21,9 @@ use super::lobby::Lobby;
 use super::status::Status;
 use crate::plugin::Reason;
 use crate::socket::{Socket, SocketError};
+
+mod peer;
+pub mod plugins;
 
 /// The most bytes of an answer: a status lists the poison rows of a whole database.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -50,8 +53,13 @@ pub enum FaceError {
         reason: String,
     },
     /// The daemon said no.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{problem}")]
+    Refused {
+        /// Why.
+        problem: String,
+        /// All that it said.
+        answer: Box<Value>,
+    },
 }
 
 impl Listener {
@@ -96,7 +104,9 @@ pub(super) async fn answer(lobby: Arc<Lobby>, listener: Listener) {
         .route("/v1/status", get(status))
         .route("/v1/wake", post(wake_all))
         .route("/v1/workers/{name}/{order}", post(order))
-        .with_state(lobby);
+        .merge(plugins::routes(lobby.component_bytes_max()))
+        .with_state(lobby)
+        .into_make_service_with_connect_info::<peer::Peer>();
     if let Err(error) = axum::serve(listener, routes).await {
         tracing::error!(%error, "nobody is answered on the socket any more");
     }
@@ -127,8 +137,8 @@ async fn order(
     };
     match order.as_str() {
         "wake" => worker.raise(Reason::Command),
-        "stop" => worker.want(false),
-        "start" => worker.want(true),
+        "stop" => worker.hold(|held| held.by_order = true),
+        "start" => worker.hold(|held| held.by_order = false),
         _ => {
             let problem = format!("'{order}' is no order: wake, stop and start are");
             return refuse(StatusCode::BAD_REQUEST, &problem);
@@ -155,6 +165,19 @@ pub async fn ask(
     method: hyper::Method,
     route: &str,
 ) -> Result<Value, FaceError> {
+    ask_with(sockets, method, route, Bytes::new()).await
+}
+
+/// The same, with something to say.
+///
+/// # Errors
+/// [`FaceError`].
+pub async fn ask_with(
+    sockets: &[PathBuf],
+    method: hyper::Method,
+    route: &str,
+    body: Bytes,
+) -> Result<Value, FaceError> {
     let (path, stream) = connect(sockets).await?;
     let garbled = |reason: String| FaceError::Garbled { path: path.clone(), reason };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -165,7 +188,7 @@ pub async fn ask(
         .method(method)
         .uri(route)
         .header(hyper::header::HOST, "corral")
-        .body(Empty::<Bytes>::new())
+        .body(Full::new(body))
         .map_err(|error| garbled(error.to_string()))?;
     let response =
         sender.send_request(request).await.map_err(|error| garbled(error.to_string()))?;
@@ -179,7 +202,10 @@ pub async fn ask(
     let answer: Value =
         serde_json::from_slice(&body).map_err(|error| garbled(format!("{code}: {error}")))?;
     match answer.get("problem").and_then(Value::as_str) {
-        Some(problem) if !code.is_success() => Err(FaceError::Refused(problem.to_owned())),
+        Some(problem) if !code.is_success() => {
+            let problem = problem.to_owned();
+            Err(FaceError::Refused { problem, answer: Box::new(answer) })
+        }
         _ if code.is_success() => Ok(answer),
         _ => Err(garbled(code.to_string())),
     }

@@ -62,20 +62,19 @@ fn take(daemon: &Daemon, event: &Envelope) {
 /// Stops one worker, or starts it again; the others go on.
 fn order(daemon: &Daemon, name: &str, event: &Envelope) {
     let text = |key: &str| event.payload.get(key).and_then(|value| value.as_str());
-    let Some((_, worker)) =
-        daemon.crew.workers().iter().find(|(plugin, _)| worker_name(plugin) == name)
-    else {
+    let mut workers = daemon.crew.workers().into_iter();
+    let Some((_, worker)) = workers.find(|(plugin, _)| worker_name(plugin) == name) else {
         return;
     };
     let by = text("requested_by").unwrap_or("somebody");
     match text("action") {
         Some("stop") => {
             tracing::info!(worker = name, by, "stopped over the bus");
-            worker.want(false);
+            worker.hold(|held| held.by_order = true);
         }
         Some("start") => {
             tracing::info!(worker = name, by, "started over the bus");
-            worker.want(true);
+            worker.hold(|held| held.by_order = false);
         }
         action => tracing::debug!(worker = name, ?action, "an order that nobody understands"),
     }

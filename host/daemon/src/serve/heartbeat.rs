@@ -28,7 +28,7 @@ pub(super) async fn beat(daemon: &Daemon, bus: &Client) -> &'static str {
             if !worker.is_well() {
                 continue;
             }
-            let name = worker_name(plugin);
+            let name = worker_name(&plugin);
             let topic = format!("system.{name}.health");
             let payload =
                 payload(name, seconds(daemon.clock.now()), &daemon.instance, &worker.told());

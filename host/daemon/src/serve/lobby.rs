@@ -16,6 +16,7 @@ pub(super) struct Lobby {
     started_at: Timestamp,
     /// Where the database is, without a password.
     url: String,
+    component_bytes_max: u64,
     trouble: Mutex<Option<String>>,
     daemon: OnceLock<Arc<Daemon>>,
 }
@@ -26,9 +27,15 @@ impl Lobby {
             instance: start.instance.clone(),
             started_at: now,
             url: told::without_password(&start.config.store.url),
+            component_bytes_max: start.config.limits.component_bytes_max,
             trouble: Mutex::default(),
             daemon: OnceLock::new(),
         }
+    }
+
+    /// The most bytes of a component that is sent here.
+    pub(super) fn component_bytes_max(&self) -> u64 {
+        self.component_bytes_max
     }
 
     /// The daemon is there.

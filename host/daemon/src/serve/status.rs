@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Daemon;
 use crate::files;
 use crate::supervise::tenure::Duty;
-use crate::supervise::worker::Told;
+use crate::supervise::worker::{Held, Told, Worker};
 
 /// The whole answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,9 +69,29 @@ pub struct WorkerStatus {
     pub digest: String,
     /// Where the component came from.
     pub source: String,
+    /// Its number in the plugin's history; nothing before this process was on duty.
+    pub generation: Option<i64>,
+    /// What keeps it from ticking, if something does.
+    pub held: Held,
     /// What it does and did.
     #[serde(flatten)]
     pub told: Told,
+}
+
+impl WorkerStatus {
+    /// What there is to say of a worker.
+    pub(super) fn of(worker: &Worker) -> Self {
+        let generation = worker.generation();
+        let plugin = generation.plugin;
+        Self {
+            version: plugin.description().version.clone(),
+            digest: plugin.digest().to_owned(),
+            source: plugin.source().to_string(),
+            generation: generation.number,
+            held: worker.held(),
+            told: worker.told(),
+        }
+    }
 }
 
 impl Daemon {
@@ -90,16 +110,8 @@ impl Daemon {
             unpublished: noted.unpublished,
             waiting,
         });
-        let workers = self.crew.workers().iter().map(|(name, worker)| {
-            let plugin = worker.plugin();
-            let status = WorkerStatus {
-                version: plugin.description().version.clone(),
-                digest: plugin.digest().to_owned(),
-                source: plugin.source().to_string(),
-                told: worker.told(),
-            };
-            (name.clone(), status)
-        });
+        let workers = self.crew.workers().into_iter();
+        let workers = workers.map(|(name, worker)| (name, WorkerStatus::of(&worker)));
         status.workers = workers.collect();
         status.duty = self.tenure.duty().borrow().clone();
         status.database.trouble = noted.database;
