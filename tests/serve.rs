@@ -3,6 +3,7 @@
 mod beside;
 mod bus;
 mod duty;
+mod plugins;
 mod process;
 mod trouble;
 

@@ -55,8 +55,11 @@ async fn what_the_profiler_writes_and_announces_is_grouped_and_announced() {
     let served = serve(&desk, "0", false);
     served.wait_until_on_duty();
     let mut database = open(&desk).await;
+    // Together: the daemon may look at any moment.
+    sqlx::raw_sql("BEGIN").execute(&mut database).await.unwrap();
     attacker(&mut database, "a1", "5c1b").await;
     attacker(&mut database, "a2", "5c1b").await;
+    sqlx::raw_sql("COMMIT").execute(&mut database).await.unwrap();
     hearer
         .client
         .publish("attacker.scored", "scored", &json!({"attacker_ip": "a1"}))

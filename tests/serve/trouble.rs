@@ -33,7 +33,10 @@ fn a_plugin_that_dies_is_tried_again_ever_less_often_and_is_nobody_elses_trouble
     let guest = scene::guests().join("hostile.wasm");
     std::fs::copy(guest, desk.path("plugins/hostile.wasm")).unwrap();
     desk.write("plugins/junk.wasm", "no component");
-    desk.write("corral.toml", "[plugin.hostile.settings]\ncrime = \"panic\"\n");
+    let inspected = desk.json(&["plugin", "inspect", "plugins/hostile.wasm"]);
+    let section = inspected["config"].as_str().unwrap();
+    let settings = "[plugin.hostile.settings]\ncrime = \"panic\"\n";
+    desk.write("corral.toml", format!("{section}\n{settings}"));
     let served = Served::start(&desk, &["--plugins", "plugins", "--config", "corral.toml"]);
     let status = served.wait("a second failure", |status| {
         let workers = status["workers"].as_object().unwrap();
