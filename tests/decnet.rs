@@ -75,6 +75,7 @@ impl Decnet {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let mut config = Config::default();
         config.plugins.cache = tree::COMPILED.to_owned();
+        config.plugins.compiler = tree::executable().display().to_string();
         let host = Host::start(&config, store.clone(), clock.clone()).unwrap();
         let catalog = Catalog::load(&host, &config.plugins.directory).await.unwrap();
         let options: SqliteConnectOptions = url.parse().unwrap();

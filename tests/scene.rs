@@ -46,6 +46,7 @@ impl Scene {
     /// A scene on some database.
     pub(crate) async fn at(opened: Opened, mut config: Config) -> Self {
         config.plugins.cache = tree::COMPILED.to_owned();
+        config.plugins.compiler = tree::executable().display().to_string();
         let Opened { store, url, folder } = opened;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let host = Host::start(&config, store.clone(), clock.clone()).unwrap();

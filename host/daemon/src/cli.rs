@@ -18,6 +18,7 @@ use crate::ids;
 use crate::store::{Store, StoreError};
 
 mod bus;
+mod compile;
 mod doctor;
 mod generate;
 mod ingest;
@@ -77,6 +78,8 @@ enum Command {
     Serve(serve::Args),
     Status(status::Args),
     Worker(status::WorkerArgs),
+    #[command(hide = true)]
+    CompileComponent(compile::Args),
 }
 
 impl Command {
@@ -208,6 +211,9 @@ fn causes(error: &anyhow::Error) -> String {
 }
 
 fn start(cli: Cli) -> Result<(), Failure> {
+    if let Command::CompileComponent(args) = &cli.command {
+        return compile::run(args);
+    }
     if let Command::Config(args) = &cli.command
         && args.default
     {
@@ -273,6 +279,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args, context).await,
         Command::Status(args) => status::status(args, context).await,
         Command::Worker(args) => status::worker(args, context).await,
+        Command::CompileComponent(args) => compile::run(&args),
         Command::Config(args) => settings::run(args, context),
         Command::Doctor(args) => doctor::run(args, context).await,
     }

@@ -153,15 +153,22 @@ impl Default for VerifyConfig {
     }
 }
 
-/// What a plugin may use in one tick. All are on by default.
+/// What a plugin may use, most of it in one tick. All are on by default, and each has a hostile guest that
+/// a test holds to it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
+    /// Size of a component file.
+    pub component_bytes_max: u64,
+    /// Wall clock of compiling one that is not built in.
+    pub compile_seconds: u64,
+    /// Address space of the process that compiles it.
+    pub compile_memory_bytes_max: u64,
     /// Wall clock of a tick, kernels and database included.
     pub tick_seconds: u64,
     /// Time inside the guest's own code.
     pub guest_milliseconds: u64,
-    /// Linear memory.
+    /// Linear memory, of all memories together.
     pub memory_bytes_max: usize,
     /// Elements of all tables.
     pub table_elements_max: usize,
@@ -171,23 +178,24 @@ pub struct Limits {
     pub frames_max: usize,
     /// Rows of one frame that a guest builds.
     pub frame_rows_max: usize,
-    /// Bytes of text that a guest interns.
+    /// Bytes of text that a guest interns in a tick.
     pub text_bytes_max: usize,
     /// Kernels run.
     pub kernel_calls_max: usize,
-    /// Rows named in a commit.
+    /// Rows named in a commit, and changes.
     pub changes_max: usize,
     /// Bytes of one event; larger ones are split.
     pub event_bytes_max: usize,
     /// Bytes written to the log.
     pub log_bytes_max: usize,
-    /// Size of a component file.
-    pub component_bytes_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            component_bytes_max: 64 << 20,
+            compile_seconds: 60,
+            compile_memory_bytes_max: 1 << 30,
             tick_seconds: 300,
             guest_milliseconds: 10_000,
             memory_bytes_max: 512 << 20,
@@ -200,7 +208,6 @@ impl Default for Limits {
             changes_max: 50_000_000,
             event_bytes_max: 1 << 20,
             log_bytes_max: 64 << 10,
-            component_bytes_max: 64 << 20,
         }
     }
 }
@@ -306,6 +313,9 @@ pub struct PluginsConfig {
     /// Where compiled components are kept, so that the next start is quick. `none`, or empty: nowhere;
     /// [`load()`] puts the user's own folder in place of what is empty.
     pub cache: String,
+    /// The executable that compiles what is not built in, in a process with limits of its own; empty: the
+    /// one that runs.
+    pub compiler: String,
     /// Keys whose signatures count, as `corral plugin keygen` tells them.
     pub keys: Vec<String>,
     /// Whether components that are not built in need a manifest signed by one of `keys`.
@@ -327,6 +337,7 @@ impl Default for PluginsConfig {
         Self {
             directory: String::new(),
             cache: String::new(),
+            compiler: String::new(),
             keys: Vec::new(),
             require_signature: false,
             require_certificate: false,

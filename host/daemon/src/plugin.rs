@@ -1,9 +1,10 @@
 //! The plugin host: components in a sandbox, a fresh instance for every tick.
 //!
 //! A component sees our interfaces and nothing else. [`load`] turns bytes into a [`Plugin`]: papers, validate,
-//! compile, link, probe, grants ([`trust`] and [`grants`] say what the operator demands). [`tick`] runs one: a new
-//! `wasmtime::Store` with its limits, a call, and a commit if the call returned well; whatever happens inside ends
-//! with the Store. [`shadow`] runs another component on what a tick has read, and tells the difference. The imports live
+//! compile (where it is a stranger's in a process with limits: [`compile`]), link, probe, grants ([`trust`] and
+//! [`grants`] say what the operator demands). [`tick`] runs one: a new `wasmtime::Store` with its limits, a call, and
+//! a commit if the call returned well; whatever happens inside ends with the Store. [`shadow`] runs another component
+//! on what a tick has read, and tells the difference. The imports live
 //! in one file each, named after their interface: [`frames`], [`kernels`], [`storage`], [`log`].
 //! Guests run on a runtime of their own, so that one that spins cannot keep the daemon from its timers.
 
@@ -22,6 +23,7 @@ use crate::store::resident::Resident;
 
 mod bindings;
 pub mod catalog;
+pub mod compile;
 mod compiled;
 mod engine;
 mod frames;
@@ -60,6 +62,7 @@ pub struct Host {
     resident: Arc<Resident>,
     kept: Arc<kept::KeptKernels>,
     compiled: Option<Arc<compiled::Compiled>>,
+    compiler: Arc<compile::Compiler>,
     policy: RwLock<Policy>,
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -167,6 +170,7 @@ impl Host {
             texts,
             kept: Arc::new(kept::KeptKernels::new(config.pool.kept_bytes_max)),
             compiled: compiled(&config.plugins.cache),
+            compiler: Arc::new(compile::Compiler::new(&config.plugins.compiler, &config.limits)),
             policy: RwLock::new(Policy::new(config)?),
             limits: config.limits.clone(),
             clock,

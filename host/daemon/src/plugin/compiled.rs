@@ -30,8 +30,8 @@ const KEY_FILE: &str = "key";
 /// A block of SHA-256, which HMAC takes as it is.
 const KEY_BYTES: usize = 64;
 const SEAL_BYTES: usize = 32;
-/// One entry at most: compiled code is a few times as large as a component.
-const ENTRY_BYTES_MAX: u64 = 256 << 20;
+/// The code of one component at most: it is a few times as large as the component.
+pub(super) const CODE_BYTES_MAX: u64 = 256 << 20;
 /// All entries at most; then the oldest go.
 const FOLDER_BYTES_MAX: u64 = 512 << 20;
 
@@ -113,15 +113,13 @@ impl Compiled {
         }
     }
 
-    /// Keeps a component. That it cannot be kept is told.
-    pub(super) fn put(&self, engine: &Engine, digest: &str, component: &Component) {
+    /// Keeps a component's code. That it cannot be kept is told.
+    pub(super) fn put(&self, engine: &Engine, digest: &str, code: &[u8]) {
         let entry = Entry::of(engine, digest);
-        let kept = component.serialize().map_err(|error| error.to_string()).and_then(|code| {
-            let seal = self.seal(&entry, &code).finalize().into_bytes();
-            self.write(&entry.name(), &[&seal, &code]).map_err(|error| error.to_string())
-        });
-        if let Err(error) = kept.and_then(|()| self.tidy().map_err(|error| error.to_string())) {
-            tracing::warn!(entry = entry.name(), error, "a compiled component is not kept");
+        let seal = self.seal(&entry, code).finalize().into_bytes();
+        let kept = self.write(&entry.name(), &[&seal, code]);
+        if let Err(error) = kept.and_then(|()| self.tidy()) {
+            tracing::warn!(entry = entry.name(), %error, "a compiled component is not kept");
         }
     }
 
@@ -136,7 +134,7 @@ impl Compiled {
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.folder.open(name)?.take(ENTRY_BYTES_MAX).read_to_end(&mut bytes)?;
+        self.folder.open(name)?.take(CODE_BYTES_MAX + SEAL_BYTES as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -199,14 +197,20 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// The component that code is of, which our own compiler has just made or a seal vouches for.
+///
+/// # Errors
+/// If it is for an engine of other settings, or asks for more than this one has.
 #[expect(
     unsafe_code,
     reason = "machine code has to be believed, and this is the one place that does"
 )]
-fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the code came out of `Component::serialize` of this version of wasmtime, in a process that has the
-    // folder's key: the caller has just checked the seal over these very bytes, which are in our own memory and
-    // which nobody can change meanwhile. wasmtime itself checks that they are for this engine.
+pub(super) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the code came out of `Engine::precompile_component` of this version of wasmtime. Either that was
+    // just now: in this process, or in a child that runs the same executable, or the one that the operator put in
+    // its place, over a pipe that nobody else holds. Or it was in a process that has the folder's key, and the
+    // caller has just checked the seal over these very bytes. They are in our own memory, and nobody can change
+    // them meanwhile. wasmtime itself checks that they are for this engine.
     unsafe { Component::deserialize(engine, code) }
 }
 

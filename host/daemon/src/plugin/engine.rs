@@ -24,11 +24,8 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn start(limits: &Limits) -> Result<Self, HostError> {
-        let mut config = Config::new();
+        let mut config = code();
         config
-            .wasm_component_model(true)
-            .epoch_interruption(true)
-            .concurrency_support(false)
             .max_wasm_stack(limits.stack_bytes_max)
             .async_stack_size(limits.stack_bytes_max + (512 << 10))
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(limits)));
@@ -121,6 +118,19 @@ pub(super) fn memory_limits(limits: &Limits) -> StoreLimits {
         .instances(16)
         .trap_on_grow_failure(true)
         .build()
+}
+
+/// What compiled code depends on: code for one engine is code for the other if they agree in this.
+fn code() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true).epoch_interruption(true).concurrency_support(false);
+    config
+}
+
+/// An engine whose code an [`Engine`] runs, and that runs none itself. How memories are allocated is no part of
+/// the code: this one reserves no addresses for them, and so fits into a process that may have few.
+pub(super) fn for_compiling() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&code())
 }
 
 fn pooling(limits: &Limits) -> PoolingAllocationConfig {

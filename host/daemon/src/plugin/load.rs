@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::bindings::{Plugin as Bindings, PluginPre, correlator};
+use super::compile::CompileError;
+use super::compiled::deserialize;
 use super::guest::{Guest, Mode};
 use super::kept::Lane;
 use super::papers::{Paper, PaperError, Papers};
@@ -156,9 +158,17 @@ pub enum Reason {
     Unreadable(std::io::Error),
     /// No component at all.
     #[error(
-        "no WebAssembly component: {0:#} (build it with `cargo xtask plugins`, or wit-component)"
+        "no WebAssembly component: {0} (build it with `cargo xtask plugins`, or wit-component)"
     )]
-    NoComponent(wasmtime::Error),
+    NoComponent(String),
+    /// It could not be compiled.
+    #[error(transparent)]
+    Compile(CompileError),
+    /// Its memories, tables or instances are larger, or more, than any plugin's may be.
+    #[error(
+        "asks for more than a plugin may have: {0:#} (limits.memory-bytes-max, limits.table-elements-max)"
+    )]
+    Demands(wasmtime::Error),
     /// Other imports than ours.
     #[error("imports what no plugin may have: {} (a plugin sees only {PACKAGE}*@{VERSION})", .0.join(", "))]
     Imports(Vec<String>),
@@ -264,7 +274,7 @@ impl Host {
     ) -> Result<Plugin, LoadError> {
         let named = |reason| LoadError { source_name: source.to_string(), reason };
         let digest = digest(bytes);
-        let code = self.compile(bytes, &digest).await.map_err(named)?;
+        let code = self.compile(&source, bytes, &digest).await.map_err(named)?;
         let description = self.probe(&code).await.map_err(named)?;
         check(&description).map_err(|what| named(Reason::Description(what)))?;
         Ok(Plugin(Arc::new(Loaded {
@@ -277,29 +287,19 @@ impl Host {
         })))
     }
 
-    /// Compiles on the guests' runtime, so that several are compiled at once and timers run on; or takes what was
-    /// compiled before.
-    async fn compile(&self, bytes: &[u8], digest: &str) -> Result<PluginPre<Guest>, Reason> {
+    /// Compiles and links.
+    async fn compile(
+        &self,
+        source: &Source,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<PluginPre<Guest>, Reason> {
         let (size, limit) = (bytes.len() as u64, self.limits.component_bytes_max);
         if size > limit {
             return Err(Reason::TooLarge { bytes: size, limit });
         }
         let engine = self.engine.wasm();
-        let stopping = || Reason::Probe("the host is stopping".to_owned());
-        let (own, bytes, digest) = (engine.clone(), bytes.to_vec(), digest.to_owned());
-        let kept = self.compiled.clone();
-        let compiling = self.engine.spawn(async move {
-            if let Some(component) = kept.as_ref().and_then(|kept| kept.get(&own, &digest)) {
-                return Ok(component);
-            }
-            let component = Component::new(&own, bytes)?;
-            if let Some(kept) = kept {
-                kept.put(&own, &digest, &component);
-            }
-            Ok(component)
-        });
-        let component = compiling.ok_or_else(stopping)?.join().await.map_err(|_| stopping())?;
-        let component = component.map_err(Reason::NoComponent)?;
+        let component = self.component(source, bytes, digest).await?;
         let shape = component.component_type();
         let names: Vec<String> = shape
             .imports(engine)
@@ -322,6 +322,41 @@ impl Host {
             return Err(Reason::Version { theirs: theirs.clone() });
         }
         self.linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(Reason::Shape)
+    }
+
+    /// What was compiled before; or compiles, on the guests' runtime, so that several are compiled at once and
+    /// timers run on. What is not our own is compiled in another process.
+    async fn component(
+        &self,
+        source: &Source,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<Component, Reason> {
+        let (engine, bytes, digest) =
+            (self.engine.wasm().clone(), bytes.to_vec(), digest.to_owned());
+        let (kept, compiler) = (self.compiled.clone(), self.compiler.clone());
+        let is_ours = *source == Source::Embedded;
+        let compiling = self.engine.spawn(async move {
+            if let Some(component) = kept.as_ref().and_then(|kept| kept.get(&engine, &digest)) {
+                return Ok(component);
+            }
+            let code = if is_ours {
+                let code = engine.precompile_component(&bytes);
+                code.map_err(|error| Reason::NoComponent(format!("{error:#}")))?
+            } else {
+                compiler.compile(&bytes).await.map_err(|error| match error {
+                    CompileError::Refused(why) => Reason::NoComponent(why),
+                    error => Reason::Compile(error),
+                })?
+            };
+            let component = deserialize(&engine, &code).map_err(Reason::Demands)?;
+            if let Some(kept) = kept {
+                kept.put(&engine, &digest, &code);
+            }
+            Ok(component)
+        });
+        let stopping = || Reason::Probe("the host is stopping".to_owned());
+        compiling.ok_or_else(stopping)?.join().await.map_err(|_| stopping())?
     }
 
     /// Asks the component what it is. It gets no view, no kernel and no commit meanwhile.

@@ -8,9 +8,9 @@ use super::*;
 
 const DIGEST: &str = "0123";
 
-/// A component that is nothing, but compiled.
-fn component(engine: &Engine) -> Component {
-    Component::new(engine, b"\0asm\x0d\0\x01\0").unwrap()
+/// The code of a component that is nothing.
+fn code(engine: &Engine) -> Vec<u8> {
+    engine.precompile_component(b"\0asm\x0d\0\x01\0").unwrap()
 }
 
 struct Place {
@@ -23,7 +23,7 @@ impl Place {
     fn new() -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap(), engine: Engine::default() };
         fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        place.open().put(&place.engine, DIGEST, &component(&place.engine));
+        place.open().put(&place.engine, DIGEST, &code(&place.engine));
         place
     }
 
@@ -114,7 +114,7 @@ fn a_new_folder_is_this_users_alone_and_two_who_make_it_agree() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a/b");
     let engine = Engine::default();
-    let nothing = component(&engine);
+    let nothing = code(&engine);
     let keys: Vec<_> = std::thread::scope(|scope| {
         let open = || {
             let folder = Compiled::open(&path).unwrap();
