@@ -14,7 +14,7 @@ use crate::scene::Scene;
 /// Every crime that tests/guests/hostile knows, and what the operator is told.
 const CRIMES: &[(&str, &str)] = &[
     ("spin", "died: spent more than limits.guest-milliseconds = 200"),
-    ("grow", "died: forcing trap when growing memory"),
+    ("grow", "bytes of memory are more than limits.memory-bytes-max = 67108864"),
     ("recurse", "died: "),
     ("panic", "died: it panicked; its last words are in the log"),
     ("give-up", "conflict: it is not my day"),

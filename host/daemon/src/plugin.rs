@@ -25,6 +25,7 @@ mod bindings;
 pub mod catalog;
 pub mod compile;
 mod compiled;
+mod described;
 mod engine;
 mod frames;
 pub mod grants;
@@ -33,12 +34,15 @@ mod kept;
 mod kernels;
 pub mod load;
 mod log;
+mod memory;
 pub mod outcome;
 pub mod papers;
 pub mod prove;
 pub mod shadow;
+mod share;
 mod storage;
 pub mod tick;
+mod trap;
 pub mod trust;
 
 pub use kernels::{KernelCall, Verdict};
@@ -63,6 +67,7 @@ pub struct Host {
     kept: Arc<kept::KeptKernels>,
     compiled: Option<Arc<compiled::Compiled>>,
     compiler: Arc<compile::Compiler>,
+    shares: share::Shares,
     policy: RwLock<Policy>,
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -171,6 +176,7 @@ impl Host {
             kept: Arc::new(kept::KeptKernels::new(config.pool.kept_bytes_max)),
             compiled: compiled(&config.plugins.cache),
             compiler: Arc::new(compile::Compiler::new(&config.plugins.compiler, &config.limits)),
+            shares: share::Shares::default(),
             policy: RwLock::new(Policy::new(config)?),
             limits: config.limits.clone(),
             clock,
@@ -217,12 +223,13 @@ impl Host {
         drop(policy);
         let guest = Guest {
             table: ResourceTable::new(),
+            share: self.shares.of(&name),
             name,
             asked: plugin.map(|plugin| plugin.description().clone()),
             granted,
             limits: self.limits.clone(),
             used: guest::Used::default(),
-            memory: engine::memory_limits(&self.limits),
+            memory: memory::Memory::new(&self.limits),
             pool: self.pool.clone(),
             mode,
             store: self.store.clone(),

@@ -155,6 +155,18 @@ impl Interner {
         Texts { bytes, ends }
     }
 
+    /// The same, if they are no more than `bytes_max` bytes together. A text may be asked for many times over, so
+    /// they can be far more than the table holds.
+    pub fn texts_within(&self, codes: &[u32], bytes_max: usize) -> Option<Texts> {
+        let (table, mut bytes) = (self.reader(), String::new());
+        let end = |code: &u32| {
+            table.append(*code, &mut bytes);
+            (bytes.len() <= bytes_max).then_some(bytes.len())
+        };
+        let ends = codes.iter().map(end).collect::<Option<_>>()?;
+        Some(Texts { bytes, ends })
+    }
+
     fn insert(&self, table: &mut Table, text: &str, packed: &[u8]) -> Result<u32, InternerFull> {
         if let Some(code) = table.find(packed, &self.keys) {
             return Ok(code);
@@ -214,6 +226,15 @@ mod tests {
         assert_eq!(codes, [0, 1, 0]);
         assert_eq!(table.lookup("a"), Some(0));
         assert_eq!(table.texts(&[1, ABSENT, 0]).iter().collect::<Vec<_>>(), ["", "", "a"]);
+    }
+
+    #[test]
+    fn texts_within_a_limit_are_all_or_none() {
+        let table = Interner::new(100);
+        let codes = table.codes(["four", ""]).unwrap();
+        let asked = [codes[0], codes[1], codes[0], ABSENT];
+        let within = |bytes_max| table.texts_within(&asked, bytes_max).map(|texts| texts.len());
+        assert_eq!((within(8), within(7)), (Some(4), None));
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use wasmtime::{
-    Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreLimits,
-    StoreLimitsBuilder, UpdateDeadline,
+    Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
 };
 
 use super::HostError;
@@ -66,6 +65,7 @@ impl Engine {
     pub(super) fn new_store(&self, guest: Guest, limits: &Limits) -> Store<Guest> {
         let mut store = Store::new(&self.wasm, guest);
         store.limiter(|guest| &mut guest.memory);
+        store.set_hostcall_fuel(limits.call_bytes_max);
         let milliseconds = limits.guest_milliseconds;
         let epoch = u64::try_from(EPOCH.as_millis()).unwrap_or(1);
         store.epoch_deadline_callback(move |mut context| {
@@ -106,18 +106,6 @@ impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-/// The limits that wasmtime enforces for one Store.
-pub(super) fn memory_limits(limits: &Limits) -> StoreLimits {
-    StoreLimitsBuilder::new()
-        .memory_size(limits.memory_bytes_max)
-        .table_elements(limits.table_elements_max)
-        .memories(4)
-        .tables(8)
-        .instances(16)
-        .trap_on_grow_failure(true)
-        .build()
 }
 
 /// What compiled code depends on: code for one engine is code for the other if they agree in this.

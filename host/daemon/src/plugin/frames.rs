@@ -1,13 +1,15 @@
 //! The import `frames`: a guest's handles on tables that live in the host.
 //!
 //! Every number here comes from a stranger: ranges, lengths and rows are checked before anything is
-//! allocated for them.
+//! allocated for them. A frame's bytes count for the guest that made it, or had it made, for as long as it holds
+//! it, and in full even if it shares them with another; a whole view is everybody's, and counts for nobody.
 
 use corral_kernels::{Column, ColumnType, Frame, FrameError};
 use wasmtime::component::Resource;
 
 use super::bindings::{Problem, frames as wit};
 use super::guest::{FrameHandle, Guest};
+use super::trap::printable;
 
 /// A frame that a guest is building.
 #[derive(Debug)]
@@ -15,10 +17,15 @@ use super::guest::{FrameHandle, Guest};
 pub struct Building {
     rows: usize,
     columns: Vec<(String, Column)>,
+    bytes: usize,
 }
 
 /// Texts that one call may ask for; more are asked for in pieces.
 const TEXTS_MAX: usize = 1_000_000;
+/// Columns of a frame that a guest builds: as many as any view or kernel has, several times over.
+const COLUMNS_MAX: usize = 64;
+/// Ours have a dozen.
+const COLUMN_NAME_BYTES_MAX: usize = 256;
 
 /// An answer with a problem in it, or a trap.
 type Answer<T> = wasmtime::Result<Result<T, Problem>>;
@@ -26,8 +33,9 @@ type Answer<T> = wasmtime::Result<Result<T, Problem>>;
 impl From<FrameError> for Problem {
     fn from(error: FrameError) -> Self {
         match error {
-            FrameError::NoColumn { .. } => Self::NotFound(error.to_string()),
-            _ => Self::Invalid(error.to_string()),
+            // Names in it may be of any length.
+            FrameError::NoColumn { .. } => Self::NotFound(printable(&error.to_string())),
+            _ => Self::Invalid(printable(&error.to_string())),
         }
     }
 }
@@ -42,7 +50,25 @@ pub(super) fn kind(kind: ColumnType) -> wit::ColumnType {
     }
 }
 
+/// Bytes of a row.
+fn row_bytes(frame: &Frame) -> usize {
+    frame.columns().map(|(_, column)| value_bytes(column.kind())).sum()
+}
+
+fn value_bytes(kind: ColumnType) -> usize {
+    match kind {
+        ColumnType::Uint32 | ColumnType::Text => 4,
+        ColumnType::Uint64 | ColumnType::Int64 | ColumnType::Float64 => 8,
+    }
+}
+
 impl Guest {
+    /// Gives the guest a handle on a frame that is its own, within its allowance.
+    pub(super) fn own(&mut self, frame: Frame) -> Answer<Resource<FrameHandle>> {
+        let bytes = row_bytes(&frame).saturating_mul(frame.rows());
+        self.hold(FrameHandle { frame, view: None, bytes })
+    }
+
     /// Gives the guest a handle on a frame, within its allowance.
     pub(super) fn hold(&mut self, frame: FrameHandle) -> Answer<Resource<FrameHandle>> {
         if self.used.frames >= self.limits.frames_max {
@@ -51,8 +77,28 @@ impl Guest {
                 "limits.frames-max = {limit} frames at one time (drop some, or raise it)"
             ))));
         }
+        if let Err(problem) = self.has_room(frame.bytes) {
+            return Ok(Err(problem));
+        }
         self.used.frames += 1;
+        self.used.frame_bytes += frame.bytes;
         Ok(Ok(self.table.push(frame)?))
+    }
+
+    /// Whether the guest may hold so many bytes more.
+    fn has_room(&self, bytes: usize) -> Result<(), Problem> {
+        let limit = self.limits.frame_bytes_max;
+        if self.used.frame_bytes.saturating_add(bytes) <= limit {
+            return Ok(());
+        }
+        Err(Problem::Limit(format!(
+            "limits.frame-bytes-max = {limit} bytes of frames at one time (drop some, or raise it)"
+        )))
+    }
+
+    /// A handle is gone, and its bytes with it.
+    fn release(&mut self, bytes: usize) {
+        self.used.frame_bytes = self.used.frame_bytes.saturating_sub(bytes);
     }
 
     fn read<T: Clone>(
@@ -73,6 +119,14 @@ impl Guest {
     }
 
     fn add(&mut self, this: &Resource<Building>, name: String, column: Column) -> Answer<()> {
+        if name.len() > COLUMN_NAME_BYTES_MAX {
+            let limit = format!("{COLUMN_NAME_BYTES_MAX} bytes a column's name");
+            return Ok(Err(Problem::Limit(limit)));
+        }
+        let bytes = value_bytes(column.kind()).saturating_mul(column.len());
+        if let Err(problem) = self.has_room(bytes) {
+            return Ok(Err(problem));
+        }
         let building = self.table.get_mut(this)?;
         if column.len() != building.rows {
             let (rows, values) = (building.rows, column.len());
@@ -80,11 +134,12 @@ impl Guest {
                 "column '{name}' has {values} values for {rows} rows"
             ))));
         }
-        // As many columns as any view or kernel has, several times over.
-        if building.columns.len() >= 64 {
-            return Ok(Err(Problem::Limit("64 columns a frame".to_owned())));
+        if building.columns.len() >= COLUMNS_MAX {
+            return Ok(Err(Problem::Limit(format!("{COLUMNS_MAX} columns a frame"))));
         }
         building.columns.push((name, column));
+        building.bytes += bytes;
+        self.used.frame_bytes += bytes;
         Ok(Ok(()))
     }
 }
@@ -94,17 +149,29 @@ impl wit::Host for Guest {
         if codes.len() > TEXTS_MAX {
             return Ok(Err(Problem::Limit(format!("{TEXTS_MAX} texts a call"))));
         }
-        Ok(Ok(self.texts.texts(&codes).iter().map(str::to_owned).collect()))
+        let limit = self.limits.call_bytes_max;
+        let Some(texts) = self.texts.texts_within(&codes, limit) else {
+            return Ok(Err(Problem::Limit(format!(
+                "limits.call-bytes-max = {limit} bytes of texts a call (ask for them in pieces)"
+            ))));
+        };
+        Ok(Ok(texts.iter().map(str::to_owned).collect()))
     }
 
     fn codes(&mut self, texts: Vec<String>) -> Answer<Vec<u32>> {
         let new = texts.iter().filter(|text| self.texts.lookup(text).is_none());
-        self.used.text_bytes =
-            new.fold(self.used.text_bytes, |sum, text| sum.saturating_add(text.len()));
+        let new = new.fold(0usize, |sum, text| sum.saturating_add(text.len()));
+        self.used.text_bytes = self.used.text_bytes.saturating_add(new);
         if self.used.text_bytes > self.limits.text_bytes_max {
             let limit = self.limits.text_bytes_max;
             return Ok(Err(Problem::Limit(format!(
                 "limits.text-bytes-max = {limit} bytes of new text"
+            ))));
+        }
+        let limit = self.limits.interned_bytes_max;
+        if !self.share.intern(new, limit) {
+            return Ok(Err(Problem::Limit(format!(
+                "limits.interned-bytes-max = {limit} bytes of text in all ticks (until the host starts anew)"
             ))));
         }
         Ok(self
@@ -174,9 +241,17 @@ impl wit::HostFrame for Guest {
         this: Resource<FrameHandle>,
         columns: Vec<String>,
     ) -> Answer<Resource<FrameHandle>> {
-        let FrameHandle { frame, view } = self.table.get(&this)?.clone();
+        let FrameHandle { frame, view, bytes } = self.table.get(&this)?.clone();
+        let there_are = frame.columns().len();
+        if columns.len() > there_are {
+            let what = format!("select: {} columns of {there_are}", columns.len());
+            return Ok(Err(Problem::Invalid(what)));
+        }
         match frame.select(&columns) {
-            Ok(frame) => self.hold(FrameHandle { frame, view }),
+            Ok(frame) => {
+                let own = row_bytes(&frame).saturating_mul(frame.rows());
+                self.hold(FrameHandle { frame, view, bytes: if bytes == 0 { 0 } else { own } })
+            }
             Err(error) => Ok(Err(error.into())),
         }
     }
@@ -202,15 +277,20 @@ impl wit::HostFrame for Guest {
         if let Err(problem) = self.may_build(rows.len()) {
             return Ok(Err(problem));
         }
-        match self.table.get(&this)?.frame.take(&rows) {
-            Ok(frame) => self.hold(FrameHandle { frame, view: None }),
+        let frame = &self.table.get(&this)?.frame;
+        if let Err(problem) = self.has_room(row_bytes(frame).saturating_mul(rows.len())) {
+            return Ok(Err(problem));
+        }
+        match frame.take(&rows) {
+            Ok(frame) => self.own(frame),
             Err(error) => Ok(Err(error.into())),
         }
     }
 
     fn drop(&mut self, this: Resource<FrameHandle>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+        let FrameHandle { bytes, .. } = self.table.delete(this)?;
         self.used.frames = self.used.frames.saturating_sub(1);
+        self.release(bytes);
         Ok(())
     }
 }
@@ -225,7 +305,8 @@ impl wit::HostFrameBuilder for Guest {
                 "builds more than limits.frames-max = {limit} frames at one time"
             )));
         }
-        Ok(self.table.push(Building { rows: rows as usize, columns: Vec::new() })?)
+        let building = Building { rows: rows as usize, columns: Vec::new(), bytes: 0 };
+        Ok(self.table.push(building)?)
     }
 
     fn add_u32(&mut self, this: Resource<Building>, name: String, values: Vec<u32>) -> Answer<()> {
@@ -249,20 +330,22 @@ impl wit::HostFrameBuilder for Guest {
     }
 
     fn finish(&mut self, builder: Resource<Building>) -> Answer<Resource<FrameHandle>> {
-        let Building { rows, columns } = self.table.delete(builder)?;
+        let Building { rows, columns, bytes } = self.table.delete(builder)?;
         self.used.builders = self.used.builders.saturating_sub(1);
+        self.release(bytes);
         if let Err(problem) = self.may_build(rows) {
             return Ok(Err(problem));
         }
         match Frame::new(rows, columns) {
-            Ok(frame) => self.hold(FrameHandle { frame, view: None }),
+            Ok(frame) => self.own(frame),
             Err(error) => Ok(Err(error.into())),
         }
     }
 
     fn drop(&mut self, this: Resource<Building>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+        let Building { bytes, .. } = self.table.delete(this)?;
         self.used.builders = self.used.builders.saturating_sub(1);
+        self.release(bytes);
         Ok(())
     }
 }

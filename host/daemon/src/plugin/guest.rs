@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corral_kernels::{Frame, Interner};
-use wasmtime::StoreLimits;
 use wasmtime::component::ResourceTable;
 
 use super::bindings::Problem;
@@ -13,6 +12,8 @@ use super::grants::{Capability, Grants};
 use super::kept::Taken;
 use super::kernels::KernelCall;
 use super::load::Description;
+use super::memory::Memory;
+use super::share::Share;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::pool::Pool;
@@ -32,7 +33,7 @@ pub(super) struct Guest {
     pub(super) granted: Grants,
     pub(super) limits: Limits,
     pub(super) used: Used,
-    pub(super) memory: StoreLimits,
+    pub(super) memory: Memory,
     pub(super) pool: Pool,
     pub(super) mode: Mode,
     pub(super) store: Store,
@@ -43,6 +44,7 @@ pub(super) struct Guest {
     pub(super) resident: Arc<Resident>,
     pub(super) kept: Taken,
     pub(super) changes: Option<Vec<Change>>,
+    pub(super) share: Arc<Share>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -63,8 +65,11 @@ pub(super) enum Mode {
 pub(super) struct Used {
     pub(super) guest_epochs: u64,
     pub(super) frames: usize,
+    /// Of frames and builders that are the guest's own.
+    pub(super) frame_bytes: usize,
     pub(super) builders: usize,
     pub(super) text_bytes: usize,
+    pub(super) kernel_rows: usize,
     /// No more than `limits.kernel-calls-max`.
     pub(super) kernel_calls: Vec<KernelCall>,
     pub(super) kernel_time: Duration,
@@ -72,12 +77,14 @@ pub(super) struct Used {
     pub(super) rows_read: usize,
 }
 
-/// A frame that a guest holds, and the view it is a reading of, if it is one row for row.
+/// A frame that a guest holds, the view it is a reading of, if it is one row for row, and how many bytes of it
+/// count for the guest: none of what is everybody's.
 #[derive(Clone, Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct FrameHandle {
     pub(super) frame: Frame,
     pub(super) view: Option<View>,
+    pub(super) bytes: usize,
 }
 
 impl Guest {

@@ -104,7 +104,7 @@ impl wit::Host for Guest {
         inputs: Vec<Resource<FrameHandle>>,
         parameters: Vec<wit::Parameter>,
     ) -> Answered {
-        let call = match self.kernel_call(&name, &inputs, parameters)? {
+        let call = match self.kernel_call(&name, &inputs, parameters, 0)? {
             Ok(call) => call,
             Err(problem) => return Ok(Err(problem)),
         };
@@ -141,7 +141,7 @@ impl wit::Host for Guest {
         version: String,
     ) -> Answered {
         let key = in_words(&parameters);
-        let call = match self.kernel_call(&name, &inputs, parameters)? {
+        let call = match self.kernel_call(&name, &inputs, parameters, gone.len())? {
             Ok(call) => call,
             Err(problem) => return Ok(Err(problem)),
         };
@@ -179,14 +179,17 @@ type Answered = wasmtime::Result<Result<Vec<Resource<FrameHandle>>, Problem>>;
 
 /// How long a plugin's name for what it has brought may be: some revisions in words.
 const VERSION_BYTES_MAX: usize = 1_024;
+/// All names and texts of a call's parameters: kernels have a handful, each of a word.
+const PARAMETER_BYTES_MAX: usize = 4_096;
 
 impl Guest {
-    /// The call that a guest asks for, if it may have it.
+    /// The call that a guest asks for, if it may have it. Beside the inputs' rows there are `more`.
     fn kernel_call(
-        &self,
+        &mut self,
         name: &str,
         inputs: &[Resource<FrameHandle>],
         parameters: Vec<wit::Parameter>,
+        more: usize,
     ) -> wasmtime::Result<Result<Call, Problem>> {
         let Some(kernel) = find(name) else {
             return Ok(Err(Problem::NotFound(format!("no kernel '{name}'"))));
@@ -200,6 +203,10 @@ impl Guest {
                 "limits.kernel-calls-max = {limit} kernels a tick"
             ))));
         }
+        if size(&parameters) > PARAMETER_BYTES_MAX {
+            let limit = format!("{name}: {PARAMETER_BYTES_MAX} bytes of parameters");
+            return Ok(Err(Problem::Limit(limit)));
+        }
         let inputs = inputs
             .iter()
             .map(|input| Ok(self.table.get(input)?.frame.clone()))
@@ -211,7 +218,15 @@ impl Guest {
                 value: value(given.value),
             })
             .collect();
-        Ok(Ok(Call { kernel, inputs, parameters, texts: self.texts.clone() }))
+        let call = Call { kernel, inputs, parameters, texts: self.texts.clone() };
+        let (rows, limit) = (call.rows().saturating_add(more).max(1), self.limits.kernel_rows_max);
+        if self.used.kernel_rows.saturating_add(rows) > limit {
+            return Ok(Err(Problem::Limit(format!(
+                "{name}: limits.kernel-rows-max = {limit} rows given to kernels a tick"
+            ))));
+        }
+        self.used.kernel_rows += rows;
+        Ok(Ok(call))
     }
 
     /// Books a kernel that was `called` with so many rows, and hands over what it answered.
@@ -225,13 +240,21 @@ impl Guest {
         self.used.kernel_calls.push(KernelCall::new(called, &answer, self.mode));
         match answer {
             Ok(Answer { outputs, .. }) => {
-                let handles =
-                    outputs.into_iter().map(|frame| self.hold(FrameHandle { frame, view: None }));
+                let handles = outputs.into_iter().map(|frame| self.own(frame));
                 handles.collect::<wasmtime::Result<Result<Vec<_>, _>>>()
             }
             Err(error) => Ok(Err(problem(called.0, error))),
         }
     }
+}
+
+/// What parameters take: each counts a little beside its texts, since there may be many.
+fn size(parameters: &[wit::Parameter]) -> usize {
+    let size = |parameter: &wit::Parameter| match &parameter.value {
+        wit::Value::Text(text) => parameter.name.len().saturating_add(text.len()),
+        wit::Value::Uint(_) | wit::Value::Float(_) => parameter.name.len(),
+    };
+    parameters.iter().fold(0, |sum: usize, one| sum.saturating_add(size(one)).saturating_add(16))
 }
 
 /// Parameters as a key: equal ones in an equal order are the same.

@@ -13,6 +13,7 @@ use wasmtime::component::Component;
 use super::bindings::{Plugin as Bindings, PluginPre, correlator};
 use super::compile::CompileError;
 use super::compiled::deserialize;
+use super::described::within;
 use super::guest::{Guest, Mode};
 use super::kept::Lane;
 use super::papers::{Paper, PaperError, Papers};
@@ -276,7 +277,9 @@ impl Host {
         let digest = digest(bytes);
         let code = self.compile(&source, bytes, &digest).await.map_err(named)?;
         let description = self.probe(&code).await.map_err(named)?;
-        check(&description).map_err(|what| named(Reason::Description(what)))?;
+within(&description, self.limits.describe_bytes_max)
+            .and_then(|()| check(&description))
+            .map_err(|what| named(Reason::Description(what)))?;
         Ok(Plugin(Arc::new(Loaded {
             source,
             digest,

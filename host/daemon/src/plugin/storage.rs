@@ -60,22 +60,24 @@ impl wit::Host for Guest {
             Ok(reading) => reading,
             Err(error) => return Ok(Err(error.into())),
         };
-        let (rows, removed) = match read {
-            Read::Whole(frame) => (FrameHandle { frame, view: Some(view) }, None),
+        match read {
+            Read::Whole(frame) => {
+                self.used.rows_read += frame.rows();
+                let rows = self.hold(FrameHandle { frame, view: Some(view), bytes: 0 })?;
+                let reading = |rows| wit::Reading { revision, whole: true, rows, removed: None };
+                Ok(rows.map(reading))
+            }
             // Its rows are not those of the view, so no change can be about them.
             Read::Changed(Changed { rows, removed }) => {
-                let handle = |frame| FrameHandle { frame, view: None };
-                (handle(rows), Some(handle(removed)))
+                self.used.rows_read += rows.rows();
+                let removed = match self.own(removed)? {
+                    Ok(removed) => Some(removed),
+                    Err(problem) => return Ok(Err(problem)),
+                };
+                let reading = |rows| wit::Reading { revision, whole: false, rows, removed };
+                Ok(self.own(rows)?.map(reading))
             }
-        };
-        self.used.rows_read += rows.frame.rows();
-        let removed = match removed.map(|removed| self.hold(removed)).transpose()? {
-            Some(Ok(removed)) => Some(removed),
-            Some(Err(problem)) => return Ok(Err(problem)),
-            None => None,
-        };
-        let whole = removed.is_none();
-        Ok(self.hold(rows)?.map(|rows| wit::Reading { revision, whole, rows, removed }))
+        }
     }
 
     async fn read_keys(
@@ -97,7 +99,7 @@ impl wit::Host for Guest {
         match read {
             Ok(Some(frame)) => {
                 self.used.rows_read += frame.rows();
-                self.hold(FrameHandle { frame, view: None })
+                self.own(frame)
             }
             Ok(None) => {
                 let what = format!("the view '{}' is not read by its keys", view.name());
@@ -111,22 +113,23 @@ impl wit::Host for Guest {
         if self.changes.is_some() {
             return Ok(Err(Problem::Refused("commit: this tick has committed already".to_owned())));
         }
-        let mut checked = Vec::with_capacity(changes.len());
         let mut rows = 0usize;
-        for change in changes {
-            let checker = Checker { guest: self };
-            let (change, named) = match checker.check(change)? {
-                Ok(change) => change,
-                Err(problem) => return Ok(Err(problem)),
-            };
-            rows = rows.saturating_add(named);
+        for change in &changes {
+            // Checking takes memory too, so what is too much is not looked at. A change without rows is one.
+            rows = rows.saturating_add(self.named(change)?.max(1));
             if rows > self.limits.changes_max {
                 let limit = self.limits.changes_max;
                 return Ok(Err(Problem::Limit(format!(
                     "commit: limits.changes-max = {limit} rows"
                 ))));
             }
-            checked.push(change);
+        }
+        let mut checked = Vec::with_capacity(changes.len());
+        for change in changes {
+            match (Checker { guest: self }).check(change)? {
+                Ok(change) => checked.push(change),
+                Err(problem) => return Ok(Err(problem)),
+            }
         }
         self.changes = Some(checked);
         Ok(Ok(()))
@@ -156,6 +159,26 @@ impl Guest {
 }
 
 impl Guest {
+    /// The rows that a change names.
+    fn named(&self, change: &wit::Change) -> wasmtime::Result<usize> {
+        use wit::Change as C;
+        let rows = |frame: &Resource<FrameHandle>| Ok(self.table.get(frame)?.frame.rows());
+        match change {
+            C::FormIdentities(form) | C::FormCampaigns(form) => Ok(form.rows.len()),
+            C::LinkAttackers(link) | C::AssignIdentities(link) => Ok(link.rows.len()),
+            C::MergeIdentities(merge) | C::MergeCampaigns(merge) => Ok(merge.losers.len()),
+            C::UnmergeIdentities(groups)
+            | C::RefreshIdentities(groups)
+            | C::UnmergeCampaigns(groups) => Ok(groups.rows.len()),
+            C::ExplainIdentities(evidence) | C::ExplainCampaigns(evidence) => {
+                Ok(evidence.scope.len().saturating_add(rows(&evidence.edges)?))
+            }
+            C::PutAttribution(upsert) | C::PutReuse(upsert) | C::PutState(upsert) => {
+                rows(&upsert.rows)
+            }
+        }
+    }
+
     async fn snapshot(&mut self) -> Result<&mut Snapshot, StoreError> {
         Ok(match &mut self.snapshot {
             Some(snapshot) => snapshot,
@@ -170,8 +193,8 @@ enum Read {
     Changed(Changed),
 }
 
-/// One change, and the rows that it names.
-type Checked = wasmtime::Result<Result<(Change, usize), Problem>>;
+/// One change, or why it cannot be.
+type Checked = wasmtime::Result<Result<Change, Problem>>;
 
 struct Checker<'a> {
     guest: &'a Guest,
@@ -199,24 +222,11 @@ impl Checker<'_> {
             C::AssignIdentities(link) => self.link(Layer::Campaign, link),
             C::MergeIdentities(merge) => self.merge(Layer::Identity, merge),
             C::MergeCampaigns(merge) => self.merge(Layer::Campaign, merge),
-            C::UnmergeIdentities(selection) => {
-                self.select(Layer::Identity, &selection).map(|(groups, rows)| {
-                    let named = rows.len();
-                    (Change::Unmerge { layer: Layer::Identity, groups, rows }, named)
-                })
-            }
-            C::UnmergeCampaigns(selection) => {
-                self.select(Layer::Campaign, &selection).map(|(groups, rows)| {
-                    let named = rows.len();
-                    (Change::Unmerge { layer: Layer::Campaign, groups, rows }, named)
-                })
-            }
-            C::RefreshIdentities(selection) => {
-                self.select(Layer::Identity, &selection).map(|(groups, rows)| {
-                    let named = rows.len();
-                    (Change::Refresh { groups, rows }, named)
-                })
-            }
+            C::UnmergeIdentities(selection) => self.unmerge(Layer::Identity, selection),
+            C::UnmergeCampaigns(selection) => self.unmerge(Layer::Campaign, selection),
+            C::RefreshIdentities(selection) => self
+                .select(Layer::Identity, selection)
+                .map(|(groups, rows)| Change::Refresh { groups, rows }),
             C::ExplainIdentities(evidence) => self.explain(Layer::Identity, evidence),
             C::ExplainCampaigns(evidence) => self.explain(Layer::Campaign, evidence),
             C::PutAttribution(upsert) => {
@@ -232,7 +242,7 @@ impl Checker<'_> {
         })
     }
 
-    fn form(&self, layer: Layer, form: wit::Form) -> Result<(Change, usize), Refusal> {
+    fn form(&self, layer: Layer, form: wit::Form) -> Result<Change, Refusal> {
         let members = self.reading(&form.members, views(layer).0)?;
         let wit::Form { rows, groups, .. } = form;
         same_length(rows.len(), "rows", groups.len(), "groups")?;
@@ -251,11 +261,10 @@ impl Checker<'_> {
                 .to_owned()
                 .into());
         }
-        let named = rows.len();
-        Ok((Change::Form { layer, members, rows, groups }, named))
+        Ok(Change::Form { layer, members, rows, groups })
     }
 
-    fn link(&self, layer: Layer, link: wit::Link) -> Result<(Change, usize), Refusal> {
+    fn link(&self, layer: Layer, link: wit::Link) -> Result<Change, Refusal> {
         let members = self.reading(&link.members, views(layer).0)?;
         let groups = self.reading(&link.groups, views(layer).1)?;
         let wit::Link { rows, targets, .. } = link;
@@ -263,11 +272,10 @@ impl Checker<'_> {
         exist(&rows, &members)?;
         exist(&targets, &groups)?;
         distinct(&rows)?;
-        let named = rows.len();
-        Ok((Change::Link { layer, members, rows, groups, targets }, named))
+        Ok(Change::Link { layer, members, rows, groups, targets })
     }
 
-    fn merge(&self, layer: Layer, merge: wit::Merge) -> Result<(Change, usize), Refusal> {
+    fn merge(&self, layer: Layer, merge: wit::Merge) -> Result<Change, Refusal> {
         let groups = self.reading(&merge.groups, views(layer).1)?;
         let wit::Merge { losers, winners, .. } = merge;
         same_length(losers.len(), "losers", winners.len(), "winners")?;
@@ -277,22 +285,27 @@ impl Checker<'_> {
         if let Some(at) = losers.iter().zip(&winners).position(|(loser, winner)| loser == winner) {
             return Err(format!("at {at}, a group loses to itself").into());
         }
-        let named = losers.len();
-        Ok((Change::Merge { layer, groups, losers, winners }, named))
+        Ok(Change::Merge { layer, groups, losers, winners })
+    }
+
+    fn unmerge(&self, layer: Layer, selection: wit::Selection) -> Result<Change, Refusal> {
+        let (groups, rows) = self.select(layer, selection)?;
+        Ok(Change::Unmerge { layer, groups, rows })
     }
 
     fn select(
         &self,
         layer: Layer,
-        selection: &wit::Selection,
+        selection: wit::Selection,
     ) -> Result<(Frame, Vec<u32>), Refusal> {
-        let groups = self.reading(&selection.groups, views(layer).1)?;
-        exist(&selection.rows, &groups)?;
-        distinct(&selection.rows)?;
-        Ok((groups, selection.rows.clone()))
+        let wit::Selection { groups, rows } = selection;
+        let groups = self.reading(&groups, views(layer).1)?;
+        exist(&rows, &groups)?;
+        distinct(&rows)?;
+        Ok((groups, rows))
     }
 
-    fn explain(&self, layer: Layer, evidence: wit::Evidence) -> Result<(Change, usize), Refusal> {
+    fn explain(&self, layer: Layer, evidence: wit::Evidence) -> Result<Change, Refusal> {
         let members = self.reading(&evidence.members, views(layer).0)?;
         let edges = self.frame(&evidence.edges)?;
         EDGES.check(&edges).map_err(|error| error.to_string())?;
@@ -300,10 +313,9 @@ impl Checker<'_> {
         for end in ["a", "b"] {
             exist(edges.uint32(end).map_err(|error| error.to_string())?, &members)?;
         }
-        let named = evidence.scope.len() + edges.rows();
         let wit::Evidence { scope, adds, .. } = evidence;
         let among = if adds { Among::All } else { Among::Scope };
-        Ok((Change::Explain { layer, members, scope, edges, among }, named))
+        Ok(Change::Explain { layer, members, scope, edges, among })
     }
 
     fn upsert(
@@ -311,11 +323,10 @@ impl Checker<'_> {
         upsert: &wit::Upsert,
         shape: &Shape,
         change: impl FnOnce(Frame) -> Change,
-    ) -> Result<(Change, usize), Refusal> {
+    ) -> Result<Change, Refusal> {
         let rows = self.frame(&upsert.rows)?;
         shape.check(&rows).map_err(|error| error.to_string())?;
-        let named = rows.rows();
-        Ok((change(rows), named))
+        Ok(change(rows))
     }
 
     fn frame(&self, handle: &Resource<FrameHandle>) -> Result<Frame, Refusal> {

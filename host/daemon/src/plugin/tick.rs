@@ -10,6 +10,7 @@ use super::guest::{Guest, Mode, Used};
 use super::kept::{Lane, Taken};
 use super::load::Plugin;
 use super::shadow::Witness;
+use super::trap::printable;
 use crate::clock::Timestamp;
 use crate::pool::Checked;
 use crate::store::StoreError;
@@ -20,6 +21,7 @@ use crate::store::snapshot::Snapshot;
 /// How often a tick whose guards failed runs again on a fresh snapshot.
 const ATTEMPTS_MAX: u32 = 3;
 
+pub(super) use super::trap::describe_trap;
 pub use correlator::Reason;
 
 /// Why a tick runs, and what it is told beside that.
@@ -260,7 +262,7 @@ impl Host {
                 let Guest { changes, used, snapshot, kept, .. } = guest;
                 let answer = answer.map_err(|problem| TickError::Problem {
                     plugin: name(),
-                    problem: text(&problem),
+                    problem: printable(&text(&problem)),
                     is_ours: matches!(problem, Problem::Unavailable(_) | Problem::Conflict(_)),
                 });
                 let changes = changes.unwrap_or_default();
@@ -280,21 +282,6 @@ fn settings(plugin: &Plugin, given: &[(String, String)]) -> Vec<(String, String)
             (known.name.clone(), value(&known.name).unwrap_or_else(|| known.default.clone()))
         })
         .collect()
-}
-
-/// A trap in one line: the reason first, without the guest's frames.
-pub(super) fn describe_trap(error: &wasmtime::Error) -> String {
-    let root = error.root_cause().to_string();
-    if root.contains("memory") && root.contains("limit") {
-        return format!("{root} (limits.memory-bytes-max)");
-    }
-    match error.downcast_ref::<wasmtime::Trap>() {
-        Some(wasmtime::Trap::UnreachableCodeReached) => {
-            "it panicked; its last words are in the log".to_owned()
-        }
-        Some(trap) => trap.to_string(),
-        None => root,
-    }
 }
 
 fn text(problem: &Problem) -> String {
