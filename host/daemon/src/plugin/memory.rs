@@ -35,9 +35,6 @@ impl ResourceLimiter for Memory {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
         let (bytes, limit) = (grown(self.bytes, current, desired), self.bytes_max);
         // An answer would only be passed on: few programs do anything but die of it, and then nobody knows why.
         if bytes > limit {
@@ -45,8 +42,9 @@ impl ResourceLimiter for Memory {
                 "{bytes} bytes of memory are more than limits.memory-bytes-max = {limit}"
             )));
         }
-        self.bytes = bytes;
-        Ok(true)
+        let may_grow = within(desired, maximum);
+        self.bytes = if may_grow { bytes } else { self.bytes };
+        Ok(may_grow)
     }
 
     fn table_growing(
@@ -55,17 +53,15 @@ impl ResourceLimiter for Memory {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
         let (elements, limit) = (grown(self.elements, current, desired), self.elements_max);
         if elements > limit {
             return Err(wasmtime::Error::msg(format!(
                 "{elements} elements of tables are more than limits.table-elements-max = {limit}"
             )));
         }
-        self.elements = elements;
-        Ok(true)
+        let may_grow = within(desired, maximum);
+        self.elements = if may_grow { elements } else { self.elements };
+        Ok(may_grow)
     }
 
     fn instances(&self) -> usize {
@@ -79,6 +75,12 @@ impl ResourceLimiter for Memory {
     fn tables(&self) -> usize {
         TABLES_MAX
     }
+}
+
+/// Whether it is within the maximum that the guest itself has named. (The engine puts the size of its slots in that
+/// place, so what is too much for us has to be looked for first.)
+fn within(desired: usize, maximum: Option<usize>) -> bool {
+    maximum.is_none_or(|maximum| desired <= maximum)
 }
 
 fn grown(all: usize, current: usize, desired: usize) -> usize {
@@ -95,8 +97,8 @@ mod tests {
         let mut memory = Memory::new(&limits);
         assert!(memory.memory_growing(0, 6, None).unwrap());
         assert!(memory.memory_growing(0, 3, None).unwrap());
-        assert!(!memory.memory_growing(3, 9, Some(8)).unwrap(), "its own maximum");
-        assert!(memory.memory_growing(3, 4, None).unwrap());
+        assert!(!memory.memory_growing(3, 4, Some(3)).unwrap(), "its own maximum");
+        assert!(memory.memory_growing(3, 4, Some(4)).unwrap());
         let error = memory.memory_growing(6, 7, None).unwrap_err().to_string();
         assert_eq!(error, "11 bytes of memory are more than limits.memory-bytes-max = 10");
         let error = memory.table_growing(0, 4, None).unwrap_err().to_string();
