@@ -37,8 +37,13 @@ async fn one_that_fails_is_set_aside_and_the_others_come_to_their_end() {
         let granted = PluginConfig {
             sha256: vec![digest(&bytes)],
             reads: owned(&["attackers", "state"]),
-            writes: owned(&["form-identities", "put-state"]),
-            kernels: owned(&["connected-components"]),
+            writes: owned(&[
+                "form-identities",
+                "merge-identities",
+                "explain-identities",
+                "put-state",
+            ]),
+            kernels: owned(&["connected-components", "identity-components"]),
             settings,
             ..PluginConfig::default()
         };

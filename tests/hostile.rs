@@ -1,81 +1,80 @@
-//! Guests that break every promise. Each is stopped, named and explained; nothing it asked for is
-//! written, and the next correlator ticks as if nothing had happened.
+//! The corpus: guests that break every limit and every promise. Each is stopped, named and explained, leaves no
+//! trace, and the next correlator ticks as if nothing had happened.
+//!
+//! A crime is a line of a table, with the limit or the promise that it is about and what the operator is told.
+//! Those in a tick and in `describe` are committed by one guest (tests/guests/hostile); what no Rust can say is
+//! written as text or as bytes ([`components`]), and what is made to trouble the compiler in [`compiling`]. A limit
+//! without a crime, and a crime without a line, are failures.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use corral::clock::Timestamp;
-use corral::config::{Config, Limits};
+use corral::config::{self, Config, Limits};
 use corral::ids;
 use corral::plugin::{Plugin, Source};
 use corral::store::record::{Attacker, Batch, Event, Feature, Kind, Service, Session, What};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, guests};
+use crate::tree;
 
-/// Every crime that tests/guests/hostile knows, and what the operator is told.
-const CRIMES: &[(&str, &str)] = &[
-    ("spin", "died: spent more than limits.guest-milliseconds = 200"),
-    ("grow", "bytes of memory are more than limits.memory-bytes-max = 67108864"),
-    ("recurse", "died: "),
-    ("panic", "died: it panicked; its last words are in the log"),
-    ("give-up", "conflict: it is not my day"),
-    ("hoard-frames", "limit: limits.frames-max = 256 frames at one time"),
-    ("hoard-builders", "died: builds more than limits.frames-max = 256 frames at one time"),
-    ("ragged-column", "invalid: column 'a' has 1 values for 3 rows"),
-    ("read-past-the-end", "invalid: rows 1 to 1 + 4294967295 of a frame of 2"),
-    ("wrong-type", "invalid: column 'uuid' is text, not uint64"),
-    ("intern-without-end", "limit: limits.text-bytes-max = 1048576 bytes of new text"),
-    (
-        "read-unasked",
-        "refused: view 'credentials': plugin 'hostile' does not ask for it in describe",
-    ),
-    (
-        "run-unasked",
-        "refused: kernel 'identity-components': plugin 'hostile' does not ask for it in describe",
-    ),
-    ("run-unknown", "not found: no kernel 'bitcoin'"),
-    (
-        "run-without-inputs",
-        "invalid: connected-components: takes 2 inputs (nodes, edges), was given 0",
-    ),
-    ("run-without-end", "limit: limits.kernel-calls-max = 100 kernels a tick"),
-    (
-        "commit-unasked",
-        "refused: change 'unmerge-identities': plugin 'hostile' does not ask for it in describe",
-    ),
-    ("commit-twice", "refused: commit: this tick has committed already"),
-    ("commit-no-such-row", "invalid: commit: form-identities: row 4294967295 of a view of 2 rows"),
-    ("commit-a-row-twice", "invalid: commit: form-identities: row 0 stands twice"),
-    (
-        "commit-groups-out-of-order",
-        "invalid: commit: form-identities: groups are not numbered 0, 1, 2",
-    ),
-    (
-        "commit-another-frame",
-        "invalid: commit: form-identities: needs a whole reading of the view 'attackers'",
-    ),
-    (
-        "commit-about-a-part",
-        "invalid: commit: form-identities: needs a whole reading of the view 'attackers'",
-    ),
-    ("commit-then-panic", "died: it panicked"),
-    ("commit-then-give-up", "conflict: second thoughts"),
-];
+mod beside;
+mod compiling;
+mod components;
+mod describing;
+mod over_time;
+mod ticks;
+mod written;
 
-/// Crimes that the host shrugs off.
-const FORGIVEN: &[&str] = &["flood-log", "ask-for-changes"];
+use About::{Limit, Promise};
 
-async fn scene() -> (Scene, Plugin) {
-    let limits = Limits {
+/// One crime of the corpus.
+pub(crate) struct Crime {
+    pub(crate) name: &'static str,
+    pub(crate) about: About,
+    /// A part of what the operator is told; nothing where the host shrugs it off.
+    pub(crate) told: &'static str,
+}
+
+/// What a crime is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// A key of the config's `[limits]`.
+    Limit(&'static str),
+    /// Something that no setting changes.
+    Promise(&'static str),
+}
+
+const fn crime(name: &'static str, about: About, told: &'static str) -> Crime {
+    Crime { name, about, told }
+}
+
+/// Limits that a crime meets soon.
+fn limits() -> Limits {
+    Limits {
         guest_milliseconds: 200,
         memory_bytes_max: 64 << 20,
+        call_bytes_max: 8 << 20,
+        frame_rows_max: 1_000_000,
+        frame_bytes_max: 16 << 20,
         text_bytes_max: 1 << 20,
         kernel_calls_max: 100,
+        kernel_rows_max: 100_000,
+        changes_max: 10_000,
         ..Limits::default()
-    };
+    }
+}
+
+async fn scene_with(limits: Limits) -> Scene {
     let mut scene = Scene::with(Config { limits, ..Config::default() }).await;
     scene.attacker("192.0.2.1", 0, &[("hassh", "aa")]).await;
     let other = visitor("192.0.2.2", Feature { kind: Kind::Hassh, value: Arc::from("aa") });
     scene.store.record(&other, scene.clock.now()).await.unwrap();
+    scene
+}
+
+async fn scene() -> (Scene, Plugin) {
+    let scene = scene_with(limits()).await;
     let guest = scene.guest("hostile").await;
     (scene, guest)
 }
@@ -99,116 +98,67 @@ fn visitor(ip: &str, feature: Feature) -> Batch {
     }
 }
 
-#[tokio::test]
-async fn every_crime_is_stopped_named_and_leaves_no_trace() {
-    let (mut scene, guest) = scene().await;
-    let before = scene.dump().await;
-    for (crime, expected) in CRIMES {
-        let error = scene.tick(&guest, &[("crime", crime)]).await.expect_err(crime).to_string();
-        assert!(error.starts_with("plugin 'hostile'"), "{crime}: {error}");
-        assert!(error.contains(expected), "{crime}: expected {expected:?}, got {error:?}");
-        assert_eq!(scene.dump().await, before, "{crime} wrote something");
-    }
-    for crime in FORGIVEN {
-        assert!(
-            scene.tick(&guest, &[("crime", crime)]).await.unwrap().committed.is_empty(),
-            "{crime}"
-        );
-    }
-    // The host and the other correlators live.
-    assert_eq!(scene.cluster().await.committed.formed, 1);
+/// The guest's component, with a crime for `describe` written into it.
+fn marked(crime: &str) -> Vec<u8> {
+    let mut bytes = std::fs::read(guests().join("hostile.wasm")).unwrap();
+    let mark = b"CRIME:....";
+    let at = bytes.windows(mark.len()).position(|window| window == mark).unwrap() + 6;
+    bytes[at..at + crime.len()].copy_from_slice(crime.as_bytes());
+    bytes
 }
 
-#[test]
-fn every_crime_of_the_guest_is_in_the_list() {
-    let source = include_str!("guests/hostile/src/lib.rs");
-    let arms = source.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" =>"));
-    let known =
-        |crime: &str| CRIMES.iter().any(|(name, _)| *name == crime) || FORGIVEN.contains(&crime);
-    let crimes: Vec<&str> =
-        arms.map(|(crime, _)| crime).filter(|crime| !crime.is_empty()).collect();
-    assert!(crimes.len() > 20);
-    for crime in crimes {
-        assert!(known(crime), "no test runs the crime '{crime}'");
-    }
-}
-
-#[tokio::test]
-async fn a_spinning_guest_does_not_delay_another_tick() {
-    let (scene, guest) = scene().await;
-    let clusterer = &scene.catalog.plugins["clusterer"];
-    let (spun, ticked) =
-        tokio::join!(scene.tick(&guest, &[("crime", "spin")]), scene.tick(clusterer, &[]));
-    assert!(spun.is_err());
-    assert_eq!(ticked.unwrap().committed.formed, 1);
-}
-
-#[tokio::test]
-async fn the_wall_clock_ends_a_tick_whose_guest_has_budget_left() {
-    let limits = Limits { tick_seconds: 3, guest_milliseconds: 60_000, ..Limits::default() };
-    let scene = Scene::with(Config { limits, ..Config::default() }).await;
-    let guest = scene.guest("hostile").await;
-    let error = scene.tick(&guest, &[("crime", "spin")]).await.unwrap_err().to_string();
-    assert_eq!(error, "plugin 'hostile': the tick took longer than limits.tick-seconds = 3");
-}
-
-async fn refusal(bytes: &[u8]) -> String {
-    let scene = Scene::new().await;
+/// Why a component is no plugin.
+async fn refusal(scene: &Scene, bytes: &[u8]) -> String {
     let source = Source::File("evil.wasm".into());
     scene.host.inspect(source, bytes).await.unwrap_err().to_string()
 }
 
-fn component(text: &str) -> Vec<u8> {
-    wat::parse_str(text).unwrap()
+/// Every table of the corpus.
+fn corpus() -> impl Iterator<Item = &'static Crime> {
+    let tables = [
+        ticks::CRIMES,
+        describing::CRIMES,
+        over_time::CRIMES,
+        components::CRIMES,
+        compiling::CRIMES,
+    ];
+    tables.into_iter().flatten()
 }
 
-#[tokio::test]
-async fn what_is_no_component_is_refused_with_a_remedy() {
-    let error = refusal(b"#!/bin/sh").await;
-    assert!(error.starts_with("evil.wasm: no WebAssembly component: "), "{error}");
-    assert!(error.contains("cargo xtask plugins"), "{error}");
-    let error = refusal(&component("(module)")).await;
-    assert!(error.contains("no WebAssembly component"), "{error}");
+#[test]
+fn every_limit_of_the_config_has_a_crime() {
+    let config: toml::Table = toml::from_str(config::DEFAULT_FILE).unwrap();
+    let limits: BTreeSet<&str> =
+        config["limits"].as_table().unwrap().keys().map(String::as_str).collect();
+    let met: BTreeSet<&str> = corpus()
+        .filter_map(|crime| match crime.about {
+            Limit(key) => Some(key),
+            Promise(_) => None,
+        })
+        .collect();
+    assert_eq!(limits, met, "left: the limits of the config, right: those with a hostile guest");
+    // And who meets a limit is told which.
+    for crime in corpus().filter(|crime| !crime.told.is_empty()) {
+        if let Limit(key) = crime.about {
+            assert!(crime.told.contains(&format!("limits.{key}")), "{} names no limit", crime.name);
+        }
+    }
 }
 
-#[tokio::test]
-async fn all_offending_imports_are_named() {
-    let error = refusal(&component(
-        r#"(component
-            (import "wasi:filesystem/types@0.2.0" (instance))
-            (import "wasi:sockets/tcp@0.2.0" (instance))
-            (import "corral:correlator/log@0.1.0" (instance)))"#,
-    ))
-    .await;
-    assert_eq!(
-        error,
-        "evil.wasm: imports what no plugin may have: wasi:filesystem/types@0.2.0, wasi:sockets/tcp@0.2.0 \
-         (a plugin sees only corral:correlator/*@0.1.0)"
-    );
-}
-
-#[tokio::test]
-async fn another_version_of_the_contract_is_refused_with_both_versions() {
-    let error =
-        refusal(&component(r#"(component (import "corral:correlator/frames@0.2.0" (instance)))"#))
-            .await;
-    assert_eq!(
-        error,
-        "evil.wasm: speaks corral:correlator/frames@0.2.0, this host speaks corral:correlator/*@0.1.0 \
-         (rebuild it with this version's SDK)"
-    );
-}
-
-#[tokio::test]
-async fn a_component_without_our_export_is_refused() {
-    let error = refusal(&component("(component)")).await;
-    assert!(error.starts_with("evil.wasm: does not fit the contract: "), "{error}");
-}
-
-#[tokio::test]
-async fn a_component_over_the_size_limit_is_refused_unread() {
-    let limits = Limits { component_bytes_max: 10, ..Limits::default() };
-    let scene = Scene::with_refusals(Config { limits, ..Config::default() }).await;
-    let error = scene.host.inspect(Source::Embedded, &[0; 11]).await.unwrap_err().to_string();
-    assert_eq!(error, "built in: 11 bytes are more than limits.component-bytes-max = 10");
+#[test]
+fn every_crime_of_the_guest_is_in_a_table_and_the_other_way_round() {
+    let folder = tree::root().join("tests/guests/hostile/src");
+    let mut known = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let arms =
+            source.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" =>"));
+        known.extend(arms.map(|(name, _)| name.to_owned()).filter(|name| !name.is_empty()));
+    }
+    let tables = [ticks::CRIMES, describing::CRIMES, over_time::CRIMES].into_iter().flatten();
+    let listed: BTreeSet<String> = tables.map(|crime| crime.name.to_owned()).collect();
+    assert_eq!(known, listed, "left: what the guest can do, right: what a test makes it do");
+    let all: Vec<&str> = corpus().map(|crime| crime.name).collect();
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "a name stands twice");
+    assert!(all.len() >= 60, "{} crimes", all.len());
 }
