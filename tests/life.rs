@@ -35,6 +35,7 @@ impl Life {
     /// They come on duty on this database.
     async fn begin(store: &Store, mut config: Config) -> Self {
         config.plugins.cache = tree::COMPILED.to_owned();
+        config.plugins.compiler = tree::executable().display().to_string();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let host = Arc::new(Host::start(&config, store.clone(), clock.clone()).unwrap());
         let catalog = Catalog::load(&host, &config.plugins.directory).await.unwrap();
@@ -302,14 +303,15 @@ async fn what_a_person_chose_survives_a_restart_and_what_the_program_brought_goe
 
 #[tokio::test]
 async fn a_plugin_that_is_new_gets_a_worker() {
-    let mut config = Config::default();
-    let owned = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
-    let mut granted = config.plugin("hostile");
-    granted.reads = owned(&["attackers", "state"]);
-    granted.writes = owned(&["form-identities", "put-state"]);
-    granted.kernels = owned(&["connected-components"]);
-    config.plugin.insert("hostile".to_owned(), granted);
-    let scene = Scene::with(config).await;
+    let mut scene = Scene::new().await;
+    let about = scene.guest("hostile").await.description().clone();
+    let granted = PluginConfig {
+        reads: Some(about.reads),
+        writes: Some(about.writes),
+        kernels: Some(about.kernels),
+        ..PluginConfig::default()
+    };
+    scene.config.plugin.insert("hostile".to_owned(), granted);
     let life = Life::of(&scene).await;
     let bytes = std::fs::read(guests().join("hostile.wasm")).unwrap();
     assert_eq!(life.swap(bytes).await.unwrap().plugin, "hostile");

@@ -277,7 +277,7 @@ impl Host {
         let digest = digest(bytes);
         let code = self.compile(&source, bytes, &digest).await.map_err(named)?;
         let description = self.probe(&code).await.map_err(named)?;
-within(&description, self.limits.describe_bytes_max)
+        within(&description, self.limits.describe_bytes_max)
             .and_then(|()| check(&description))
             .map_err(|what| named(Reason::Description(what)))?;
         Ok(Plugin(Arc::new(Loaded {
