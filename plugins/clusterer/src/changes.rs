@@ -5,9 +5,11 @@
 //! features changed since, and those that the kernel puts into another group because of them. Of each group
 //! one attacker that stayed where it was, its *anchor*, speaks for all that did.
 //!
-//! Three things need all attackers and are left to a tick that looks at them: an attacker that is gone, a
-//! group that fell apart, and a merge pointer between identities that is not what it was.
+//! Four things need all attackers and are left to a tick that looks at them: an attacker that is gone, a
+//! group that fell apart, an attacker that left others whose identity was merged with its own, and a merge
+//! pointer between identities that is not what it was.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use corral_sdk::reconcile::{NONE, Plan, UNKNOWN, reconcile_some};
@@ -15,7 +17,7 @@ use corral_sdk::{Commit, Frame, FrameBuilder, Problem, Reading, View, kernels, s
 
 use super::logic::project;
 use super::{Groups, KERNEL, inputs, kinds};
-use logic::{Node, joining, sharing, union};
+use logic::{Node, is_any_leaving, joining, sharing, union};
 
 pub(super) mod logic;
 
@@ -92,7 +94,11 @@ impl Changes {
             return Ok(false);
         }
         let Some(listed) = Listed::of(&changed, groups)? else { return Ok(false) };
-        let plan = listed.plan(groups)?;
+        let own = listed.identities(groups)?;
+        if listed.is_leaving_merged(&own, groups) {
+            return Ok(false);
+        }
+        let plan = listed.plan(&own, groups);
         let edges = listed.edges(&changed.edges, groups)?;
         let attackers = &groups.attackers.rows;
         let identities = &groups.identities;
@@ -131,6 +137,8 @@ struct Listed {
     rows: Vec<u32>,
     /// For each the first one of the same group, as an index of these.
     labels: Vec<u32>,
+    /// Which of them are anchors.
+    anchors: Vec<bool>,
     /// Rows of those of which no edge told before holds.
     anew: Vec<u32>,
     /// Of each edge of the kernel's, the rows of its ends.
@@ -160,22 +168,36 @@ impl Listed {
         if moved.contains(&NONE) {
             return Ok(None);
         }
-        let all = moved.into_iter().zip(group).chain(anchors.into_iter().zip(of_anchor));
-        let mut all: Vec<(u32, u32)> = all.filter(|(row, _)| *row != NONE).collect();
+        let moved = moved.into_iter().zip(group).map(|(row, group)| (row, group, false));
+        let anchors = anchors.into_iter().zip(of_anchor).map(|(row, group)| (row, group, true));
+        let mut all: Vec<(u32, u32, bool)> =
+            moved.chain(anchors).filter(|(row, ..)| *row != NONE).collect();
         all.sort_unstable();
-        let (rows, group): (Vec<u32>, Vec<u32>) = all.into_iter().unzip();
-        Ok(Some(Self { rows, labels: sharing(&group), anew, ends: [a, b] }))
+        let group: Vec<u32> = all.iter().map(|(_, group, _)| *group).collect();
+        let (rows, anchors) = all.into_iter().map(|(row, _, anchor)| (row, anchor)).unzip();
+        Ok(Some(Self { rows, labels: sharing(&group), anchors, anew, ends: [a, b] }))
+    }
+
+    /// The identity of each, as a row of the view.
+    fn identities(&self, groups: &Groups) -> Result<Vec<u32>, Problem> {
+        let own = groups.attackers.rows.take(&self.rows)?.u32s("identity")?;
+        groups.identities.rows_of("uuid", &own)
+    }
+
+    /// Whether one that speaks for a merged identity has left the others: it may be the last that held them.
+    fn is_leaving_merged(&self, own: &[u32], groups: &Groups) -> bool {
+        let merged = &groups.merged;
+        let winners: HashSet<u32> = merged.iter().map(|(loser, _)| merged.speaker(loser)).collect();
+        is_any_leaving(&self.labels, &self.anchors, &merged.speakers(own), &winners)
     }
 
     /// What has to change, in rows of the views.
-    fn plan(&self, groups: &Groups) -> Result<Plan, Problem> {
-        let own = groups.attackers.rows.take(&self.rows)?.u32s("identity")?;
-        let own = groups.identities.rows_of("uuid", &own)?;
-        let mut plan = reconcile_some(&self.labels, &own, &groups.merged);
+    fn plan(&self, own: &[u32], groups: &Groups) -> Plan {
+        let mut plan = reconcile_some(&self.labels, own, &groups.merged);
         for at in plan.form.rows.iter_mut().chain(&mut plan.link.rows) {
             *at = self.rows[*at as usize];
         }
-        Ok(plan)
+        plan
     }
 
     /// The edges that lead to somewhere else than what is told already, with their ends as rows.

@@ -16,6 +16,21 @@ pub(crate) fn sharing(groups: &[u32]) -> Vec<u32> {
     (0..).zip(groups).map(|(at, group)| *first.entry(*group).or_insert(at)).collect()
 }
 
+/// Whether one of some attackers is of an identity that others were merged into, and none of its group who stayed
+/// where it was is. `speaker` is the identity that speaks for each, and `winners` are those that others were merged
+/// into.
+pub(crate) fn is_any_leaving(
+    labels: &[u32],
+    anchors: &[bool],
+    speaker: &[u32],
+    winners: &HashSet<u32>,
+) -> bool {
+    let all = || labels.iter().zip(speaker).zip(anchors);
+    let stayed: HashSet<(u32, u32)> =
+        all().filter(|(_, anchor)| **anchor).map(|((label, of), _)| (*label, *of)).collect();
+    all().any(|((label, of), _)| winners.contains(of) && !stayed.contains(&(*label, *of)))
+}
+
 /// What edges lead from and to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Node {
@@ -59,6 +74,18 @@ mod tests {
     fn a_union_has_each_value_once_and_a_label_is_the_first_of_its_group() {
         assert_eq!(union(vec![3, 1, 3], vec![2, 1]), [3, 1, 2]);
         assert_eq!(sharing(&[7, 5, 7, 5, 9]), [0, 1, 0, 1, 4]);
+    }
+
+    #[test]
+    fn who_stays_with_an_anchor_of_its_identity_has_not_left() {
+        let winners = HashSet::from([7]);
+        let leaving = |labels: &[u32], anchors: &[bool], speaker: &[u32]| {
+            is_any_leaving(labels, anchors, speaker, &winners)
+        };
+        assert!(!leaving(&[0, 0], &[false, true], &[7, 7]));
+        assert!(leaving(&[0], &[false], &[7]), "it is alone now");
+        assert!(leaving(&[0, 0], &[false, true], &[7, 5]), "it is with others now");
+        assert!(!leaving(&[0, 0], &[false, true], &[5, 5]), "nobody was merged");
     }
 
     #[test]
