@@ -27,6 +27,7 @@ pub mod compile;
 mod compiled;
 mod described;
 mod engine;
+mod faults;
 mod frames;
 pub mod grants;
 mod guest;
@@ -43,13 +44,17 @@ mod share;
 mod storage;
 pub mod tick;
 mod trap;
+pub mod trial;
 pub mod trust;
+mod usage;
 
 pub use kernels::{KernelCall, Verdict};
 pub use load::{Description, LoadError, Plugin};
 pub use outcome::Difference;
 pub use papers::Papers;
 pub use tick::{Reason, TickError, Ticked, Wake};
+pub use trial::Trial;
+pub use usage::Usage;
 
 use guest::{Guest, Mode};
 use kept::Lane;
@@ -58,7 +63,7 @@ use trust::Policy;
 
 /// What all plugins share: engine, linker, pool, database and the table of texts.
 pub struct Host {
-    engine: engine::Engine,
+    engine: Arc<engine::Engine>,
     linker: Linker<Guest>,
     pool: Pool,
     store: Store,
@@ -162,7 +167,17 @@ impl Host {
     /// # Errors
     /// [`HostError`].
     pub fn start(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Result<Self, HostError> {
-        let engine = engine::Engine::start(&config.limits)?;
+        let engine = engine::Engine::start(&config.limits, engine::Counting::Nothing)?;
+        Self::on(engine, config, store, clock)
+    }
+
+    fn on(
+        engine: engine::Engine,
+        config: &Config,
+        store: Store,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, HostError> {
+        let engine = Arc::new(engine);
         let mut linker = Linker::new(engine.wasm());
         bindings::add_to_linker(&mut linker).map_err(HostError::Engine)?;
         let texts = Arc::new(Interner::new(config.store.text_bytes_max));
@@ -175,7 +190,7 @@ impl Host {
             texts,
             kept: Arc::new(kept::KeptKernels::new(config.pool.kept_bytes_max)),
             compiled: compiled(&config.plugins.cache),
-            compiler: Arc::new(compile::Compiler::new(&config.plugins.compiler, &config.limits)),
+            compiler: Arc::new(compile::Compiler::new(&config.plugins.compiler, &config.limits, engine.counting())),
             shares: share::Shares::default(),
             policy: RwLock::new(Policy::new(config)?),
             limits: config.limits.clone(),

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use anyhow::anyhow;
 
 use super::{Exit, Failure};
-use crate::plugin::compile::{self, Bounds};
+use crate::plugin::compile::{self, Bounds, Counting};
 
 /// Compile a component from standard input to standard output, within limits
 #[derive(Debug, clap::Args)]
@@ -16,10 +16,12 @@ pub(crate) struct Args {
     seconds: u64,
     #[arg(long)]
     memory_bytes_max: u64,
+    #[arg(long)]
+    count_instructions: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let Args { seconds, memory_bytes_max } = *args;
+    let Args { seconds, memory_bytes_max, count_instructions } = *args;
     compile::confine(Bounds { seconds, memory_bytes_max }).map_err(|error| {
         Failure::new(
             Exit::Unexpected,
@@ -28,7 +30,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     })?;
     let mut component = Vec::new();
     std::io::stdin().lock().read_to_end(&mut component)?;
-    let code = compile::compile(&component).map_err(|why| Failure::new(REFUSED, anyhow!(why)))?;
+    let counting = if count_instructions { Counting::Instructions } else { Counting::Nothing };
+    let code = compile::compile(&component, counting)
+        .map_err(|why| Failure::new(REFUSED, anyhow!(why)))?;
     Ok(std::io::stdout().lock().write_all(&code)?)
 }
 

@@ -18,11 +18,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
+pub use super::engine::Counting;
 use super::{compiled::CODE_BYTES_MAX, engine};
 use crate::config::Limits;
 
 /// The command that the child runs.
 pub const COMMAND: &str = "compile-component";
+/// Its option for an engine that counts instructions.
+const COUNT: &str = "--count-instructions";
 /// The exit code that says: the component is at fault, and standard error says why.
 pub const REFUSED: u8 = 5;
 
@@ -78,6 +81,7 @@ pub enum CompileError {
 pub(super) struct Compiler {
     executable: PathBuf,
     bounds: Bounds,
+    counting: Counting,
     turn: Semaphore,
 }
 
@@ -90,13 +94,13 @@ struct Told {
 
 impl Compiler {
     /// Runs `executable`, or ourselves.
-    pub(super) fn new(executable: &str, limits: &Limits) -> Self {
+    pub(super) fn new(executable: &str, limits: &Limits, counting: Counting) -> Self {
         let bounds = Bounds {
             seconds: limits.compile_seconds,
             memory_bytes_max: limits.compile_memory_bytes_max,
         };
         let executable = if executable.is_empty() { OURSELVES } else { executable };
-        Self { executable: executable.into(), bounds, turn: Semaphore::new(1) }
+        Self { executable: executable.into(), bounds, counting, turn: Semaphore::new(1) }
     }
 
     /// The machine code of a component.
@@ -130,6 +134,9 @@ impl Compiler {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if self.counting == Counting::Instructions {
+            command.arg(COUNT);
+        }
         command
     }
 }
@@ -209,9 +216,9 @@ pub fn confine(bounds: Bounds) -> io::Result<()> {
 ///
 /// # Errors
 /// What is wrong with the component, in the compiler's words.
-pub fn compile(component: &[u8]) -> Result<Vec<u8>, String> {
-    let compiled =
-        engine::for_compiling().and_then(|engine| engine.precompile_component(component));
+pub fn compile(component: &[u8], counting: Counting) -> Result<Vec<u8>, String> {
+    let engine = engine::for_compiling(counting);
+    let compiled = engine.and_then(|engine| engine.precompile_component(component));
     compiled.map_err(|error| format!("{error:#}"))
 }
 

@@ -11,19 +11,29 @@ use super::guest::Guest;
 use crate::config::Limits;
 
 /// How often a running guest is looked at: its budget counts these, and it yields at each.
-const EPOCH: Duration = Duration::from_millis(5);
+pub(super) const EPOCH: Duration = Duration::from_millis(5);
 /// Instances alive at one time: every correlator, its shadow, and room.
 const INSTANCES_MAX: u32 = 32;
 
 /// The engine. Dropping it ends the epochs and the guests' runtime.
 pub(super) struct Engine {
     wasm: wasmtime::Engine,
+    counting: Counting,
     guests: Option<tokio::runtime::Runtime>,
 }
 
+/// Whether instructions are counted, which makes guests slower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// Nobody asks for them.
+    Nothing,
+    /// They are.
+    Instructions,
+}
+
 impl Engine {
-    pub(super) fn start(limits: &Limits) -> Result<Self, HostError> {
-        let mut config = code();
+    pub(super) fn start(limits: &Limits, counting: Counting) -> Result<Self, HostError> {
+        let mut config = code(counting);
         config
             .max_wasm_stack(limits.stack_bytes_max)
             .async_stack_size(limits.stack_bytes_max + (512 << 10))
@@ -46,7 +56,11 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(HostError::Runtime)?;
-        Ok(Self { wasm, guests: Some(guests) })
+        Ok(Self { wasm, counting, guests: Some(guests) })
+    }
+
+    pub(super) fn counting(&self) -> Counting {
+        self.counting
     }
 
     pub(super) fn wasm(&self) -> &wasmtime::Engine {
@@ -66,6 +80,10 @@ impl Engine {
         let mut store = Store::new(&self.wasm, guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(limits.call_bytes_max);
+        if self.counting == Counting::Instructions {
+            // Of an engine that counts, this cannot fail.
+            let _infallible = store.set_fuel(u64::MAX);
+        }
         let milliseconds = limits.guest_milliseconds;
         let epoch = u64::try_from(EPOCH.as_millis()).unwrap_or(1);
         store.epoch_deadline_callback(move |mut context| {
@@ -109,16 +127,17 @@ impl<T> Drop for AbortOnDrop<T> {
 }
 
 /// What compiled code depends on: code for one engine is code for the other if they agree in this.
-fn code() -> Config {
+fn code(counting: Counting) -> Config {
     let mut config = Config::new();
     config.wasm_component_model(true).epoch_interruption(true).concurrency_support(false);
+    config.consume_fuel(counting == Counting::Instructions);
     config
 }
 
 /// An engine whose code an [`Engine`] runs, and that runs none itself. How memories are allocated is no part of
 /// the code: this one reserves no addresses for them, and so fits into a process that may have few.
-pub(super) fn for_compiling() -> wasmtime::Result<wasmtime::Engine> {
-    wasmtime::Engine::new(&code())
+pub(super) fn for_compiling(counting: Counting) -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&code(counting))
 }
 
 fn pooling(limits: &Limits) -> PoolingAllocationConfig {

@@ -71,6 +71,9 @@ impl Guest {
 
     /// Gives the guest a handle on a frame, within its allowance.
     pub(super) fn hold(&mut self, frame: FrameHandle) -> Answer<Resource<FrameHandle>> {
+        if let Err(problem) = self.meet("a frame") {
+            return Ok(Err(problem));
+        }
         if self.used.frames >= self.limits.frames_max {
             let limit = self.limits.frames_max;
             return Ok(Err(Problem::Limit(format!(
@@ -82,6 +85,7 @@ impl Guest {
         }
         self.used.frames += 1;
         self.used.frame_bytes += frame.bytes;
+        self.used.frames_most = self.used.frames_most.max(self.used.frames);
         Ok(Ok(self.table.push(frame)?))
     }
 
@@ -146,6 +150,9 @@ impl Guest {
 
 impl wit::Host for Guest {
     fn texts(&mut self, codes: Vec<u32>) -> Answer<Vec<String>> {
+        if let Err(problem) = self.meet("texts") {
+            return Ok(Err(problem));
+        }
         if codes.len() > TEXTS_MAX {
             return Ok(Err(Problem::Limit(format!("{TEXTS_MAX} texts a call"))));
         }
@@ -159,6 +166,9 @@ impl wit::Host for Guest {
     }
 
     fn codes(&mut self, texts: Vec<String>) -> Answer<Vec<u32>> {
+        if let Err(problem) = self.meet("codes") {
+            return Ok(Err(problem));
+        }
         let new = texts.iter().filter(|text| self.texts.lookup(text).is_none());
         let new = new.fold(0usize, |sum, text| sum.saturating_add(text.len()));
         self.used.text_bytes = self.used.text_bytes.saturating_add(new);

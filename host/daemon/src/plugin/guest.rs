@@ -1,6 +1,7 @@
 //! What the host keeps of a guest while it runs: its handles, its snapshot, its changes, and what it
 //! has used of its limits.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,11 @@ pub(super) enum Mode {
     Prove,
     /// To see what another component would have done: it has a state of its own.
     Shadow,
+    /// To see what it would do, or does if the call of this number fails.
+    Try {
+        /// The call.
+        fails: Option<usize>,
+    },
 }
 
 /// What a guest has used so far.
@@ -75,6 +81,17 @@ pub(super) struct Used {
     pub(super) kernel_time: Duration,
     pub(super) log_bytes: usize,
     pub(super) rows_read: usize,
+    /// The most that there were at one time.
+    pub(super) frames_most: usize,
+    pub(super) memory_bytes: usize,
+    /// Instructions, where they are counted.
+    pub(super) instructions: u64,
+    /// Rows that the commit names.
+    pub(super) changes: usize,
+    pub(super) reads: BTreeSet<&'static str>,
+    pub(super) writes: BTreeSet<&'static str>,
+    /// Calls that may fail, of a tick that is tried out.
+    pub(super) calls: Vec<&'static str>,
 }
 
 /// A frame that a guest holds, the view it is a reading of, if it is one row for row, and how many bytes of it

@@ -111,7 +111,7 @@ impl wit::Host for Guest {
         let called = (call.kernel.signature().name, call.rows());
         let started = self.clock.elapsed();
         let answer = match self.mode {
-            Mode::Change | Mode::Shadow => self.pool.run(call).await,
+            Mode::Change | Mode::Shadow | Mode::Try { .. } => self.pool.run(call).await,
             Mode::Prove => self.pool.prove(call).await,
         };
         self.hand_over(called, started, answer)
@@ -195,6 +195,9 @@ impl Guest {
             return Ok(Err(Problem::NotFound(format!("no kernel '{name}'"))));
         };
         if let Err(problem) = self.granted(Capability::Kernel, name) {
+            return Ok(Err(problem));
+        }
+        if let Err(problem) = self.meet("run-kernel") {
             return Ok(Err(problem));
         }
         if self.used.kernel_calls.len() >= self.limits.kernel_calls_max {

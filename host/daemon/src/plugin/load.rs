@@ -20,9 +20,10 @@ use super::papers::{Paper, PaperError, Papers};
 use super::{Host, Source};
 use crate::store::revision::View;
 
-/// The contract's package, and the version of it that this host speaks.
+/// The contract's package.
 const PACKAGE: &str = "corral:correlator/";
-const VERSION: &str = "0.1.0";
+/// The version of the contract that this host speaks.
+pub const VERSION: &str = "0.1.0";
 
 /// What a plugin says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +236,11 @@ pub enum Reason {
     },
 }
 
+/// What a plugin may import, in words.
+pub fn contract() -> String {
+    format!("{PACKAGE}*@{VERSION}")
+}
+
 impl Host {
     /// Makes a plugin of a component's bytes, if its papers, its digest and what it asks for are as the config
     /// wants them.
@@ -363,7 +369,7 @@ impl Host {
     }
 
     /// Asks the component what it is. It gets no view, no kernel and no commit meanwhile.
-    async fn probe(&self, code: &PluginPre<Guest>) -> Result<Description, Reason> {
+    pub(super) async fn probe(&self, code: &PluginPre<Guest>) -> Result<Description, Reason> {
         let failed = |error: wasmtime::Error| Reason::Probe(super::tick::describe_trap(&error));
         let (code, mut store) = (code.clone(), self.guest_store(None, Mode::Change, Lane::Live));
         let probe = async move {

@@ -26,6 +26,11 @@ impl Memory {
         let (bytes_max, elements_max) = (limits.memory_bytes_max, limits.table_elements_max);
         Self { bytes: 0, bytes_max, elements: 0, elements_max }
     }
+
+    /// What all memories have: as none ever shrinks, the most that they had.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl ResourceLimiter for Memory {

@@ -320,6 +320,11 @@ impl Difference {
     }
 }
 
+/// Whether a change puts states: of these, rows that are there already are no facts.
+pub(super) fn puts_attribution(change: &Change) -> bool {
+    matches!(change, Change::PutAttribution { .. })
+}
+
 /// Puts facts into words.
 struct Teller<'a> {
     texts: &'a Interner,

@@ -75,9 +75,7 @@ impl Host {
         let call = Call { plugin: &plugin, wake: &wake, now, mode, lane, snapshot, own_state };
         let Called { answer, changes, snapshot, kept, .. } = self.call(call).await?;
         answer?;
-        let puts = |changes: &[Change]| {
-            changes.iter().any(|change| matches!(change, Change::PutAttribution { .. }))
-        };
+        let puts = |changes: &[Change]| changes.iter().any(super::outcome::puts_attribution);
         let attribution = match snapshot {
             Some(mut snapshot) if puts(&live) || puts(&changes) => {
                 Some(snapshot.read(View::Attribution, "").await?)

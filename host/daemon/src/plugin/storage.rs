@@ -53,7 +53,7 @@ impl wit::Host for Guest {
         since: Option<u64>,
     ) -> wasmtime::Result<Result<wit::Reading, Problem>> {
         let view = View::from(view);
-        if let Err(problem) = self.granted(Capability::Read, view.name()) {
+        if let Err(problem) = self.may_read(view) {
             return Ok(Err(problem));
         }
         let (revision, read) = match self.reading(view, since).await {
@@ -86,7 +86,7 @@ impl wit::Host for Guest {
         keys: Vec<u32>,
     ) -> wasmtime::Result<Result<Resource<FrameHandle>, Problem>> {
         let view = View::from(view);
-        if let Err(problem) = self.granted(Capability::Read, view.name()) {
+        if let Err(problem) = self.may_read(view) {
             return Ok(Err(problem));
         }
         if keys.len() > KEYS_MAX {
@@ -113,6 +113,10 @@ impl wit::Host for Guest {
         if self.changes.is_some() {
             return Ok(Err(Problem::Refused("commit: this tick has committed already".to_owned())));
         }
+        if let Err(problem) = self.meet("commit") {
+            return Ok(Err(problem));
+        }
+        self.used.writes.extend(changes.iter().map(name));
         let mut rows = 0usize;
         for change in &changes {
             // Checking takes memory too, so what is too much is not looked at. A change without rows is one.
@@ -131,6 +135,7 @@ impl wit::Host for Guest {
                 Err(problem) => return Ok(Err(problem)),
             }
         }
+        self.used.changes = rows;
         self.changes = Some(checked);
         Ok(Ok(()))
     }
@@ -177,6 +182,13 @@ impl Guest {
                 rows(&upsert.rows)
             }
         }
+    }
+
+    /// Whether the plugin may read this view now.
+    fn may_read(&mut self, view: View) -> Result<(), Problem> {
+        self.granted(Capability::Read, view.name())?;
+        self.used.reads.insert(view.name());
+        self.meet("read")
     }
 
     async fn snapshot(&mut self) -> Result<&mut Snapshot, StoreError> {

@@ -11,6 +11,7 @@ use super::kept::{Lane, Taken};
 use super::load::Plugin;
 use super::shadow::Witness;
 use super::trap::printable;
+use super::usage::Usage;
 use crate::clock::Timestamp;
 use crate::pool::Checked;
 use crate::store::StoreError;
@@ -51,8 +52,14 @@ pub struct Ticked {
     /// How much of that the kernels took, waiting for the pool and checking included.
     #[serde(skip)]
     pub kernels: Duration,
+    /// How much of that the last attempt's commit took.
+    #[serde(skip)]
+    pub commit: Duration,
     /// What came of the kernels' answers, all attempts together.
     pub checked: Checked,
+    /// What the last attempt used.
+    #[serde(skip)]
+    pub usage: Usage,
 }
 
 /// Why a tick changed nothing.
@@ -207,13 +214,25 @@ impl Host {
             kernels += used.kernel_time;
             used.kernel_calls.iter().for_each(|call| checked.add(call.checked()));
             let by = Committer { plugin: &name, now, event_bytes_max: self.limits.event_bytes_max };
+            let called = self.clock.elapsed();
             match self.store.commit(&self.resident, &changes, by).await {
                 Ok((committed, touched)) => {
+                    let commit = self.clock.elapsed().saturating_sub(called);
                     kept.give_back();
                     let took = self.clock.elapsed().saturating_sub(started);
                     let rows_read = used.rows_read;
-                    let ticked =
-                        Ticked { committed, touched, rows_read, attempts, took, kernels, checked };
+                    let usage = Usage::of(&used);
+                    let ticked = Ticked {
+                        committed,
+                        touched,
+                        rows_read,
+                        attempts,
+                        took,
+                        kernels,
+                        commit,
+                        checked,
+                        usage,
+                    };
                     return Ok((ticked, Witness { snapshot, changes, wake, now }));
                 }
                 Err(CommitError::Conflict(what)) if attempts < ATTEMPTS_MAX => {
@@ -249,6 +268,7 @@ impl Host {
             let instance = code.instantiate_async(&mut store).await?;
             let answer =
                 instance.corral_correlator_correlator().call_tick(&mut store, &context).await?;
+            store.data_mut().used.instructions = store.get_fuel().map_or(0, |left| u64::MAX - left);
             Ok::<_, wasmtime::Error>((answer, store.into_data()))
         };
         let Some(running) = self.engine.spawn(call) else {
@@ -259,7 +279,8 @@ impl Host {
             Ok(Err(error)) => Err(died(error.to_string())),
             Ok(Ok(Err(error))) => Err(died(describe_trap(&error))),
             Ok(Ok(Ok((answer, guest)))) => {
-                let Guest { changes, used, snapshot, kept, .. } = guest;
+                let Guest { changes, mut used, memory, snapshot, kept, .. } = guest;
+                used.memory_bytes = memory.bytes();
                 let answer = answer.map_err(|problem| TickError::Problem {
                     plugin: name(),
                     problem: printable(&text(&problem)),
