@@ -12,6 +12,7 @@ pub mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod conformance;
 pub mod files;
 pub mod generate;
 pub mod ids;
