@@ -12,6 +12,7 @@
 mod bus;
 mod certificate;
 mod commands;
+mod conformance;
 mod correlators;
 mod decnet;
 mod decnet_config;
@@ -22,6 +23,7 @@ mod generate;
 mod hostile;
 mod ingest;
 mod life;
+mod newcomer;
 mod places;
 mod report;
 mod resident;

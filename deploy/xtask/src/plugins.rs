@@ -3,7 +3,10 @@
 //! The plugins and the tests' guests are two workspaces, but share one build directory: the
 //! standard library, where it has to be compiled, is compiled once (if both set the same release
 //! profile). A component is written only if its bytes changed, because the daemon embeds them and
-//! would be compiled again for a mere new date.
+//! would be compiled again for a mere new date. A crate of the plugins' workspace that is no part of the daemon
+//! says so (`[package.metadata.corral] built-in = false`), and its component lies with the guests'. There also is
+//! what `corral plugin new` writes, rendered here from the same files and compiled, so that a template that does not
+//! build is noticed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::TargetKind;
+use serde_json::Value;
 use wit_component::ComponentEncoder;
 
 use crate::tree::{self, Tree};
@@ -27,30 +31,63 @@ pub(crate) fn run(tree: &Tree, NoArguments: NoArguments) -> Result<ExitCode> {
 /// Builds every component, and removes those whose crate is gone.
 pub(crate) fn build(tree: &Tree) -> Result<()> {
     let mut toolchain = None;
-    for (below, out) in [(tree::PLUGINS, tree.components()), (tree::GUESTS, tree.guests())] {
-        fs::create_dir_all(&out)?;
-        let workspace = tree.workspace(below);
-        let crates = workspace.as_deref().map_or_else(|| Ok(Vec::new()), cdylibs)?;
-        if let Some(workspace) = workspace.filter(|_| !crates.is_empty()) {
-            let toolchain = match &toolchain {
-                Some(found) => found,
-                None => toolchain.insert(Toolchain::find()?),
-            };
-            let mut cargo = toolchain.cargo_build(&workspace, &tree.wasm());
-            for member in &crates {
-                cargo.args(["--package", &member.package]);
-            }
-            shell::run(&mut cargo).with_context(|| format!("failed to compile {below}"))?;
+    let (mut ours, mut guests) = (Vec::new(), Vec::new());
+    let newcomer = newcomer(tree)?;
+    let below = [tree::PLUGINS, tree::GUESTS].map(|below| tree.workspace(below));
+    for workspace in below.into_iter().chain([newcomer]).flatten() {
+        let crates = cdylibs(&workspace)?;
+        if crates.is_empty() {
+            continue;
         }
-        write_all(&crates, &tree.wasm().join(TARGET).join("release"), &out)?;
+        let toolchain = match &toolchain {
+            Some(found) => found,
+            None => toolchain.insert(Toolchain::find()?),
+        };
+        let mut cargo = toolchain.cargo_build(&workspace, &tree.wasm());
+        for member in &crates {
+            cargo.args(["--package", &member.package]);
+        }
+        shell::run(&mut cargo)
+            .with_context(|| format!("failed to compile {}", workspace.display()))?;
+        let is_ours = workspace.ends_with(tree::PLUGINS);
+        let (built_in, others): (Vec<Cdylib>, Vec<Cdylib>) =
+            crates.into_iter().partition(|member| is_ours && member.is_built_in);
+        ours.extend(built_in);
+        guests.extend(others);
+    }
+    let modules = tree.wasm().join(TARGET).join("release");
+    for (crates, out) in [(ours, tree.components()), (guests, tree.guests())] {
+        fs::create_dir_all(&out)?;
+        write_all(&crates, &modules, &out)?;
     }
     Ok(())
+}
+
+/// Writes the crate that `corral plugin new newcomer` writes, with this tree's SDK; nothing if there is no example.
+fn newcomer(tree: &Tree) -> Result<Option<PathBuf>> {
+    let Some(plugins) = tree.workspace(tree::PLUGINS) else { return Ok(None) };
+    let example = plugins.join("example");
+    let Ok(manifest) = fs::read_to_string(example.join("standalone.toml")) else {
+        return Ok(None);
+    };
+    let out = tree.newcomer();
+    fs::create_dir_all(out.join("src"))?;
+    let sdk = format!("corral-sdk = {{ path = {:?} }}", plugins.join("sdk"));
+    let manifest = manifest.replace("{name}", "newcomer").replace("{sdk}", &sdk);
+    write_if_changed(&out.join("Cargo.toml"), manifest.as_bytes())?;
+    for file in ["src/lib.rs", "src/logic.rs"] {
+        write_if_changed(&out.join(file), &fs::read(example.join(file))?)?;
+    }
+    // The versions that were tested with: a build asks no registry for others.
+    write_if_changed(&out.join("Cargo.lock"), &fs::read(plugins.join("Cargo.lock"))?)?;
+    Ok(Some(out))
 }
 
 /// A crate that becomes a component.
 struct Cdylib {
     package: String,
     library: String,
+    is_built_in: bool,
 }
 
 impl Cdylib {
@@ -70,7 +107,12 @@ fn cdylibs(workspace: &Path) -> Result<Vec<Cdylib>> {
     let mut found = BTreeMap::new();
     for package in &metadata.packages {
         for target in package.targets.iter().filter(|t| t.kind.contains(&TargetKind::CDyLib)) {
-            let one = Cdylib { package: package.name.to_string(), library: target.name.clone() };
+            let built_in = package.metadata.pointer("/corral/built-in");
+            let one = Cdylib {
+                package: package.name.to_string(),
+                library: target.name.clone(),
+                is_built_in: built_in.and_then(Value::as_bool).unwrap_or(true),
+            };
             if let Some(other) = found.insert(one.component(), one) {
                 bail!("two crates want to be {}: {}", other.component(), other.package);
             }
@@ -133,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_component_is_named_in_kebab_case() {
-        let one = Cdylib { package: "x".into(), library: "campaign_clusterer".into() };
+        let one =
+            Cdylib { package: "x".into(), library: "campaign_clusterer".into(), is_built_in: true };
         assert_eq!(one.component(), "campaign-clusterer.wasm");
         assert_eq!(one.module(), "campaign_clusterer.wasm");
     }
@@ -155,7 +198,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("kept.wasm"), b"").unwrap();
         fs::write(dir.path().join("gone.wasm"), b"").unwrap();
-        let crates = [Cdylib { package: "kept".into(), library: "kept".into() }];
+        let crates = [Cdylib { package: "kept".into(), library: "kept".into(), is_built_in: true }];
         let found = strangers(&crates, dir.path()).unwrap();
         assert_eq!(found, [dir.path().join("gone.wasm")]);
     }

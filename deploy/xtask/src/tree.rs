@@ -68,6 +68,11 @@ impl Tree {
         self.target.join("guests")
     }
 
+    /// Where the crate is written that `corral plugin new` would write.
+    pub(crate) fn newcomer(&self) -> PathBuf {
+        self.target.join("newcomer")
+    }
+
     /// Cargo in a workspace, building for this machine.
     pub(crate) fn cargo(&self, workspace: &Path) -> Command {
         let mut command = cargo();

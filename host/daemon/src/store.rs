@@ -22,6 +22,7 @@ pub mod commit;
 mod db;
 pub mod dionaea;
 pub mod encoding;
+pub mod facts;
 mod failure;
 pub mod generations;
 pub mod lease;

@@ -14,6 +14,10 @@ use crate::store::Store;
 mod look;
 mod order;
 mod sign;
+mod bench;
+mod new;
+mod pack;
+mod test;
 
 /// The correlators: which there are, where they come from, what they ask for
 #[derive(Debug, clap::Args)]
@@ -48,6 +52,10 @@ enum Command {
     Keygen(sign::KeygenArgs),
     Sign(sign::SignArgs),
     Verify(sign::VerifyArgs),
+    Bench(bench::Args),
+    New(new::Args),
+    Pack(pack::Args),
+    Test(test::Args),
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
@@ -63,6 +71,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Command::Keygen(args) => sign::keygen(&args, context),
         Command::Sign(args) => sign::sign(&args, context).await,
         Command::Verify(args) => sign::verify(&args, context).await,
+        Command::Bench(args) => bench::run(&args, context).await,
+        Command::New(args) => new::run(&args, context),
+        Command::Pack(args) => pack::run(&args, context),
+        Command::Test(args) => test::run(&args, context).await,
     }
 }
 
@@ -104,6 +116,23 @@ pub(super) async fn load_with(
         .await
         .map_err(|error| Failure::new(Exit::Plugin, error))?;
     Ok((host, catalog))
+}
+
+/// A host without a database, for whoever tries a component out, and the settings that it goes by: the operator's
+/// limits, and nothing that the config says of single plugins.
+fn bench_host(context: &Context) -> Result<(Host, Config), Failure> {
+    let mut config = context.config.clone();
+    config.plugin.clear();
+    let store = Store::unopened(&config.store_url()?)?;
+    let clock: Arc<dyn Clock> = context.clock.clone();
+    let host = Host::start(&config, store, clock)
+        .map_err(|error| Failure::new(Exit::Unexpected, error))?;
+    Ok((host, config))
+}
+
+/// A folder that goes when it is dropped.
+fn throwaway() -> Result<tempfile::TempDir, Failure> {
+    tempfile::Builder::new().prefix("corral-").tempdir().map_err(Failure::from)
 }
 
 /// Says which components were refused, and why.
