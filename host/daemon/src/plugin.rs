@@ -181,6 +181,8 @@ impl Host {
         let mut linker = Linker::new(engine.wasm());
         bindings::add_to_linker(&mut linker).map_err(HostError::Engine)?;
         let texts = Arc::new(Interner::new(config.store.text_bytes_max));
+        let Config { plugins, limits, .. } = config;
+        let compiler = compile::Compiler::new(&plugins.compiler, limits, engine.counting());
         Ok(Self {
             engine,
             linker,
@@ -190,7 +192,7 @@ impl Host {
             texts,
             kept: Arc::new(kept::KeptKernels::new(config.pool.kept_bytes_max)),
             compiled: compiled(&config.plugins.cache),
-            compiler: Arc::new(compile::Compiler::new(&config.plugins.compiler, &config.limits, engine.counting())),
+            compiler: Arc::new(compiler),
             shares: share::Shares::default(),
             policy: RwLock::new(Policy::new(config)?),
             limits: config.limits.clone(),

@@ -11,12 +11,12 @@ use crate::plugin::catalog::Catalog;
 use crate::plugin::{Host, Papers};
 use crate::store::Store;
 
-mod look;
-mod order;
-mod sign;
 mod bench;
+mod look;
 mod new;
+mod order;
 mod pack;
+mod sign;
 mod test;
 
 /// The correlators: which there are, where they come from, what they ask for

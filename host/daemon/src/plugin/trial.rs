@@ -8,6 +8,7 @@ use super::engine::{Counting, Engine};
 use super::guest::Mode;
 use super::kept::{KeptKernels, Lane};
 use super::outcome::Outcome;
+use super::share::Shares;
 use super::tick::{Call, Called};
 use super::usage::Usage;
 use super::{Description, Difference, Host, HostError, LoadError, Plugin, TickError, Wake};
@@ -51,6 +52,8 @@ impl Host {
             texts,
             kept: Arc::new(KeptKernels::new(config.pool.kept_bytes_max)),
             compiled: self.compiled.clone(),
+            compiler: self.compiler.clone(),
+            shares: Shares::default(),
             policy: RwLock::new(self.policy()),
             limits: config.limits.clone(),
             clock,
