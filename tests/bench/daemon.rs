@@ -23,7 +23,7 @@ mod latency;
 mod population;
 mod process;
 mod statements;
-mod table;
+pub(crate) mod table;
 mod ticks;
 
 use process::Served;

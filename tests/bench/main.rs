@@ -15,6 +15,7 @@ mod campaign;
 mod correlators;
 mod daemon;
 mod fairness;
+mod guests;
 mod ingest;
 mod kernels;
 mod tick;
@@ -69,6 +70,11 @@ const BENCHES: &[(&str, &str, Bench)] = &[
         "daemon",
         "ticks, the first write, the bus and the process, beside targets and what DECNET takes (options: see daemon.rs)",
         WithOptions(daemon::daemon),
+    ),
+    (
+        "guests",
+        "what the sandbox costs: an instance, a kernel's call, a column, the end of a guest that spins",
+        Plain(guests::guests),
     ),
     (
         "fairness",

@@ -35,5 +35,7 @@ pub(crate) fn run(tree: &Tree, words: &[String]) -> Result<ExitCode> {
 /// The program that has all benchmarks, built.
 pub(crate) fn program(tree: &Tree) -> Result<Command> {
     plugins::build(tree)?;
-    Ok(Command::new(build::executable(tree, &TargetKind::Bench, TARGET)?))
+    let mut program = Command::new(build::executable(tree, &TargetKind::Bench, TARGET)?);
+    program.env("CORRAL_GUESTS", tree.guests());
+    Ok(program)
 }

@@ -2,27 +2,27 @@
 
 /// One thing that was measured.
 #[derive(Default)]
-pub(super) struct Line {
-    pub(super) work: String,
-    pub(super) measured: String,
+pub(crate) struct Line {
+    pub(crate) work: String,
+    pub(crate) measured: String,
     /// The same work otherwise, in the same run.
-    pub(super) baseline: String,
+    pub(crate) baseline: String,
     /// To the baseline.
-    pub(super) ratio: Option<f64>,
+    pub(crate) ratio: Option<f64>,
     /// What DECNET takes, as was measured once and is not measured here.
-    pub(super) decnet: &'static str,
-    pub(super) target: &'static str,
-    pub(super) is_met: bool,
+    pub(crate) decnet: &'static str,
+    pub(crate) target: &'static str,
+    pub(crate) is_met: bool,
 }
 
 /// All lines, each told at once too: the next may take minutes.
 #[derive(Default)]
-pub(super) struct Table(Vec<[String; 7]>);
+pub(crate) struct Table(Vec<[String; 7]>);
 
 const HEAD: [&str; 7] = ["work", "measured", "baseline", "ratio", "DECNET", "target", "met"];
 
 impl Table {
-    pub(super) fn add(&mut self, line: Line) {
+    pub(crate) fn add(&mut self, line: Line) {
         println!("  {}: {}", line.work, line.measured);
         let ratio = line.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2} x"));
         let met = if line.is_met { "yes" } else { "NO" };
@@ -37,7 +37,7 @@ impl Table {
         ]);
     }
 
-    pub(super) fn print(&self) {
+    pub(crate) fn print(&self) {
         let head = HEAD.map(str::to_owned);
         let lines = || std::iter::once(&head).chain(&self.0);
         let width = |at: usize| lines().map(|line| line[at].chars().count()).max().unwrap_or(0);
