@@ -20,6 +20,7 @@ async fn report(bytes: &[u8], only: &[&str], attackers: u32) -> Report {
     // Enough for all but the one that compares each with each.
     config.limits.guest_milliseconds = 400;
     config.plugins.cache = tree::COMPILED.to_owned();
+    config.plugins.compiler = tree::executable().display().to_string();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let folder = tempfile::tempdir().unwrap();
     let store = Store::unopened("sqlite://nowhere.db").unwrap();

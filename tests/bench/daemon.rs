@@ -20,7 +20,7 @@ use crate::tick::populate;
 
 mod bare;
 mod latency;
-mod population;
+pub(crate) mod population;
 mod process;
 mod statements;
 pub(crate) mod table;

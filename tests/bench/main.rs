@@ -18,6 +18,7 @@ mod fairness;
 mod guests;
 mod ingest;
 mod kernels;
+mod swaps;
 mod tick;
 
 /// How a benchmark is run.
@@ -80,6 +81,11 @@ const BENCHES: &[(&str, &str, Bench)] = &[
         "fairness",
         "small kernels beside a long one on the same pool, against the pool alone",
         Plain(fairness::fairness),
+    ),
+    (
+        "swaps",
+        "swaps of components beside ticks that wait, and the fall of bad ones (--swaps NUMBER)",
+        WithOptions(swaps::swaps),
     ),
 ];
 

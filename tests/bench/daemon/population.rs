@@ -32,15 +32,15 @@ const ALONE: u32 = 1 << 31;
 /// Rows that are handed to a statement at a time.
 const ROWS_PER_STATEMENT: usize = 10_000;
 
-pub(super) struct Attacker {
-    pub(super) uuid: String,
+pub(crate) struct Attacker {
+    pub(crate) uuid: String,
     ip: String,
     actor: u32,
     at: Timestamp,
 }
 
 /// The attacker of this number among so many; a newcomer has a number that is not below them.
-pub(super) fn attacker(number: u32, among: u32) -> Attacker {
+pub(crate) fn attacker(number: u32, among: u32) -> Attacker {
     let ip = Ipv4Addr::from(FIRST_ADDRESS + number).to_string();
     let mut chance = Chance(u64::from(number) << 16);
     let is_alone = chance.next() < 0.6;
@@ -76,7 +76,7 @@ fn hexadecimal(number: u32, salt: u64, digits: usize) -> String {
 }
 
 /// These attackers as ingest would bring them: one session each.
-pub(super) fn batch(attackers: &[Attacker]) -> Batch {
+pub(crate) fn batch(attackers: &[Attacker]) -> Batch {
     let session = |(at, attacker): (usize, &Attacker)| {
         let features = attacker.features().into_iter();
         let features: Vec<Feature> =
@@ -103,7 +103,7 @@ pub(super) fn batch(attackers: &[Attacker]) -> Batch {
 }
 
 /// Makes a database of so many attackers whom nobody has looked at yet.
-pub(super) async fn fill(database: &Path, attackers: u32) -> Result<()> {
+pub(crate) async fn fill(database: &Path, attackers: u32) -> Result<()> {
     let url = format!("sqlite://{}", database.display());
     Store::open(&url, BUSY).await?.close().await;
     let mut connection = SqliteConnection::connect(&url).await?;
