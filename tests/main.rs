@@ -25,6 +25,7 @@ mod ingest;
 mod life;
 mod newcomer;
 mod places;
+mod replay;
 mod report;
 mod resident;
 mod scene;

@@ -39,6 +39,7 @@ mod memory;
 pub mod outcome;
 pub mod papers;
 pub mod prove;
+pub mod recording;
 pub mod shadow;
 mod share;
 mod storage;
@@ -74,6 +75,7 @@ pub struct Host {
     compiler: Arc<compile::Compiler>,
     shares: share::Shares,
     policy: RwLock<Policy>,
+    recorder: Option<Arc<recording::Recorder>>,
     limits: Limits,
     clock: Arc<dyn Clock>,
 }
@@ -195,6 +197,7 @@ impl Host {
             compiler: Arc::new(compiler),
             shares: share::Shares::default(),
             policy: RwLock::new(Policy::new(config)?),
+            recorder: None,
             limits: config.limits.clone(),
             clock,
         })
@@ -252,6 +255,7 @@ impl Host {
             store: self.store.clone(),
             snapshot: None,
             own_state: None,
+            recorded: None,
             texts: self.texts.clone(),
             resident: self.resident.clone(),
             kept: self.kept.open(plugin, lane),

@@ -17,6 +17,7 @@ mod new;
 mod order;
 mod pack;
 mod sign;
+mod replay;
 mod test;
 
 /// The correlators: which there are, where they come from, what they ask for
@@ -55,6 +56,7 @@ enum Command {
     Bench(bench::Args),
     New(new::Args),
     Pack(pack::Args),
+    Replay(replay::Args),
     Test(test::Args),
 }
 
@@ -71,10 +73,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Command::Keygen(args) => sign::keygen(&args, context),
         Command::Sign(args) => sign::sign(&args, context).await,
         Command::Verify(args) => sign::verify(&args, context).await,
-        Command::Bench(args) => bench::run(&args, context).await,
+        Command::Bench(args) => Box::pin(bench::run(&args, context)).await,
         Command::New(args) => new::run(&args, context),
         Command::Pack(args) => pack::run(&args, context),
-        Command::Test(args) => test::run(&args, context).await,
+        Command::Replay(args) => Box::pin(replay::run(&args, context)).await,
+        Command::Test(args) => Box::pin(test::run(&args, context)).await,
     }
 }
 

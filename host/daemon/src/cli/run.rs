@@ -1,5 +1,6 @@
 //! `corral run`: correlate what is stored until nothing changes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -7,12 +8,17 @@ use anyhow::anyhow;
 use super::{Context, Exit, Failure, output};
 use crate::clock::Clock;
 use crate::config::Owner;
+use crate::files;
 use crate::supervise::tenure::{BorrowError, Borrowed};
 use crate::supervise::{self, Run, life};
 
 /// Correlate what is stored, until nothing changes
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Record each tick that changes something in a file of this folder, for `corral plugin replay`
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+}
 
 impl From<BorrowError> for Failure {
     fn from(error: BorrowError) -> Self {
@@ -20,7 +26,7 @@ impl From<BorrowError> for Failure {
     }
 }
 
-pub(super) async fn run(_args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let opened = context.existing_store().await?;
     let clock: Arc<dyn Clock> = context.clock.clone();
     let lease = Borrowed::take(&opened, &super::instance(context), clock.clone()).await?;
@@ -28,12 +34,16 @@ pub(super) async fn run(_args: Args, context: &Context) -> Result<(), Failure> {
     if store.owner() == Owner::Decnet {
         store.project(context.config.store.fingerprints, clock.now()).await?;
     }
-    let (host, mut catalog) = super::plugin::load(context, &store).await?;
+    let (mut host, mut catalog) = super::plugin::load(context, &store).await?;
     super::plugin::warn_of_refused(&catalog);
     for name in life::choose(&host, &store, &mut catalog).await? {
         output::error(&format!(
             "corral: {name} is switched off, or in quarantine, and does not run"
         ));
+    }
+    if let Some(folder) = args.record {
+        files::create_directory(&folder).map_err(|error| Failure::new(Exit::Usage, error))?;
+        host.record_into(folder);
     }
     if catalog.plugins.is_empty() {
         return Err(Failure::new(

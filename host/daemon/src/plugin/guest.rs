@@ -15,6 +15,7 @@ use super::kernels::KernelCall;
 use super::load::Description;
 use super::memory::Memory;
 use super::share::Share;
+use super::recording::Recorded;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::pool::Pool;
@@ -41,6 +42,8 @@ pub(super) struct Guest {
     pub(super) snapshot: Option<Snapshot>,
     /// The rows of the view `state`, where they are not those of the database.
     pub(super) own_state: Option<Frame>,
+    /// Views of a recorded tick, in place of those of the database.
+    pub(super) recorded: Option<Arc<Recorded>>,
     pub(super) texts: Arc<Interner>,
     pub(super) resident: Arc<Resident>,
     pub(super) kept: Taken,

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::commit::{Change, Layer};
 
+pub mod told;
+
 /// Examples that are told of each verb.
 const EXAMPLES_MAX: usize = 10;
 

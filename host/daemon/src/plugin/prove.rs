@@ -41,7 +41,16 @@ impl Host {
         let now = self.clock.now();
         let (mode, lane) = (Mode::Prove, Lane::Live);
         let own_state = Some(self.state_frame(&BTreeMap::new())?);
-        let call = Call { plugin, wake: &wake, now, mode, lane, snapshot: None, own_state };
+        let call = Call {
+            plugin,
+            wake: &wake,
+            now,
+            mode,
+            lane,
+            snapshot: None,
+            own_state,
+            recorded: None,
+        };
         let mut called = self.call(call).await?;
         let groupings = self.groupings(plugin, &mut called).await?;
         let Called { answer, changes, used, snapshot, .. } = called;

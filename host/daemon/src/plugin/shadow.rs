@@ -72,7 +72,9 @@ impl Host {
         let own_state = Some(self.state_frame(&shadow.state)?);
         let plugin = shadow.plugin.clone();
         let (mode, lane) = (Mode::Shadow, Lane::Shadow);
-        let call = Call { plugin: &plugin, wake: &wake, now, mode, lane, snapshot, own_state };
+        let recorded = None;
+        let call =
+            Call { plugin: &plugin, wake: &wake, now, mode, lane, snapshot, own_state, recorded };
         let Called { answer, changes, snapshot, kept, .. } = self.call(call).await?;
         answer?;
         let puts = |changes: &[Change]| changes.iter().any(super::outcome::puts_attribution);

@@ -92,9 +92,12 @@ impl wit::Host for Guest {
         if keys.len() > KEYS_MAX {
             return Ok(Err(Problem::Limit(format!("{KEYS_MAX} keys a reading"))));
         }
-        let read = match self.snapshot().await {
-            Ok(snapshot) => snapshot.rows_of(view, &keys).await,
-            Err(error) => Err(error),
+        let read = match &self.recorded {
+            Some(recorded) => recorded.rows_of(view, &keys),
+            None => match self.snapshot().await {
+                Ok(snapshot) => snapshot.rows_of(view, &keys).await,
+                Err(error) => Err(error),
+            },
         };
         match read {
             Ok(Some(frame)) => {
@@ -144,6 +147,10 @@ impl wit::Host for Guest {
 impl Guest {
     /// A view's version, and what changed since if that is asked for and known, or the whole.
     async fn reading(&mut self, view: View, since: Option<u64>) -> Result<(u64, Read), StoreError> {
+        if let Some(recorded) = &self.recorded {
+            let (revision, frame) = recorded.read(view)?;
+            return Ok((revision, Read::Whole(frame)));
+        }
         let own_state = self.own_state.clone().filter(|_| view == View::State);
         let owner = self.name.clone();
         let snapshot = self.snapshot().await?;

@@ -1,5 +1,6 @@
 //! One run of one plugin: a fresh instance, a call, and a commit if the call returned well.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use corral_kernels::Frame;
@@ -9,6 +10,7 @@ use super::bindings::{Problem, correlator};
 use super::guest::{Guest, Mode, Used};
 use super::kept::{Lane, Taken};
 use super::load::Plugin;
+use super::recording::Recorded;
 use super::shadow::Witness;
 use super::trap::printable;
 use super::usage::Usage;
@@ -152,6 +154,8 @@ pub(super) struct Call<'a> {
     pub(super) snapshot: Option<Snapshot>,
     /// The rows of its state, where they are not those of the database.
     pub(super) own_state: Option<Frame>,
+    /// The views of a recorded tick.
+    pub(super) recorded: Option<Arc<Recorded>>,
 }
 
 /// What is left of a call.
@@ -173,7 +177,12 @@ impl Host {
     /// # Errors
     /// [`TickError`]; nothing was written.
     pub async fn tick(&self, plugin: &Plugin, wake: Wake) -> Result<Ticked, TickError> {
-        self.run(plugin, wake, Afterwards::Forget).await.map(|(ticked, _)| ticked)
+        if self.recorder.is_none() {
+            return self.run(plugin, wake, Afterwards::Forget).await.map(|(ticked, _)| ticked);
+        }
+        let (ticked, witness) = self.run(plugin, wake, Afterwards::Keep).await?;
+        Box::pin(self.record(plugin, &ticked, witness)).await;
+        Ok(ticked)
     }
 
     /// The same, and what a shadow needs to do it again in its own way. The moment that was read stays open as long
@@ -205,8 +214,16 @@ impl Host {
             attempts += 1;
             let now = self.clock.now();
             let (mode, lane) = (Mode::Change, Lane::Live);
-            let call =
-                Call { plugin, wake: &wake, now, mode, lane, snapshot: None, own_state: None };
+            let call = Call {
+                plugin,
+                wake: &wake,
+                now,
+                mode,
+                lane,
+                snapshot: None,
+                own_state: None,
+                recorded: None,
+            };
             let Called { answer, changes, used, snapshot, kept } = self.call(call).await?;
             answer?;
             // The moment it read is over before it writes, unless somebody else wants to see it too.
@@ -251,7 +268,7 @@ impl Host {
 
     /// One call in a fresh instance.
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Called, TickError> {
-        let Call { plugin, wake, now, mode, lane, snapshot, own_state } = call;
+        let Call { plugin, wake, now, mode, lane, snapshot, own_state, recorded } = call;
         let name = || plugin.description().name.clone();
         let died = |why: String| TickError::Trapped { plugin: name(), why };
         let context = correlator::Context {
@@ -263,6 +280,7 @@ impl Host {
         let mut store = self.guest_store(Some(plugin), mode, lane);
         store.data_mut().snapshot = snapshot;
         store.data_mut().own_state = own_state;
+        store.data_mut().recorded = recorded;
         let code = plugin.code().clone();
         let call = async move {
             let instance = code.instantiate_async(&mut store).await?;

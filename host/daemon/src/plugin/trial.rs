@@ -55,6 +55,7 @@ impl Host {
             compiler: self.compiler.clone(),
             shares: Shares::default(),
             policy: RwLock::new(self.policy()),
+            recorder: None,
             limits: config.limits.clone(),
             clock,
         }
@@ -105,7 +106,16 @@ impl Host {
         fails: Option<usize>,
     ) -> Result<Trial, TickError> {
         let (now, mode, lane) = (self.clock.now(), Mode::Try { fails }, Lane::Shadow);
-        let call = Call { plugin, wake: &wake, now, mode, lane, snapshot: None, own_state: None };
+        let call = Call {
+            plugin,
+            wake: &wake,
+            now,
+            mode,
+            lane,
+            snapshot: None,
+            own_state: None,
+            recorded: None,
+        };
         let Called { answer, changes, used, snapshot, kept } = self.call(call).await?;
         drop(kept);
         let attribution = match snapshot {
