@@ -5,7 +5,7 @@
 //! host that fails at each call in turn, a hundred thousand attackers, and the scenarios of its kind ([`scenario`]).
 //! Each promise is one [`Finding`], with what was found and, where it is broken, what to do. A failing check stops no
 //! other. The kit decides nothing about loading; its [`Report`] becomes a certificate
-//! ([`Certificate`](crate::plugin::papers::Certificate)), which a config can demand.
+//! ([`Certificate`]), which a config can demand.
 
 use std::path::Path;
 use std::sync::Arc;
