@@ -5,6 +5,26 @@
 //! to native kernels, decides, and commits. There is no clock, no random source, no file and no
 //! socket: a tick is a function of what it reads.
 //!
+//! `corral plugin new` writes a plugin to start from, and plugins/README.md is the guide. What a plugin
+//! promises, `corral plugin test` tries out:
+//!
+//! * Equal facts give equal rows. The code of a text has no order, and a `HashMap` has none either.
+//! * Rows follow from rows: [`Context::now`] is for messages, not for decisions.
+//! * A second tick changes nothing. [`reconcile`](mod@reconcile) finds what differs in groups, and with [`Seen`] a
+//!   tick with nothing new costs nothing.
+//! * A [`Problem`] is passed on (`?`), and nothing panics.
+//! * It asks for what it uses, and for no more.
+//!
+//! | to | use |
+//! |---|---|
+//! | read views | [`store::read`], [`store::read_since`], [`store::read_keys`] |
+//! | read columns | [`Frame::u32s`] and its like, [`Frame::rows_of`], [`Frame::merges`] |
+//! | turn words into codes and back | [`codes`](fn@codes), [`codes_of`], [`texts`](fn@texts) |
+//! | compute | [`kernels`] |
+//! | decide about groups | [`reconcile::reconcile`], [`Commit::regroup_identities`], [`Commit::regroup_campaigns`] |
+//! | commit | [`Commit`] |
+//! | tell the operator | [`log`] |
+//!
 //! ```ignore
 //! use corral_sdk::{Commit, Context, Correlator, Description, Problem, View, export, store};
 //!
