@@ -77,7 +77,7 @@ impl Stage {
             std::env::var_os("CORRAL_GUESTS").context("start it by `cargo xtask bench`")?;
         let file = PathBuf::from(guests).join("probe.wasm");
         let bytes = std::fs::read(&file)?;
-        let probe = host.inspect(Source::Named(file), &bytes).await?;
+        let probe = Box::pin(host.inspect(Source::Named(file), &bytes)).await?;
         host.allow(&probe);
         Ok(Self { host, probe, clock })
     }
@@ -85,7 +85,7 @@ impl Stage {
     /// Seconds of a tick that does this so often.
     async fn tick(&self, work: &str, times: usize, rows: usize) -> Result<f64> {
         let (took, ticked) =
-            timed_async(self.host.tick(&self.probe, wake(work, times, rows))).await;
+            timed_async(Box::pin(self.host.tick(&self.probe, wake(work, times, rows)))).await;
         ensure!(ticked?.attempts == 1, "a tick that changes nothing ran twice");
         Ok(took.as_secs_f64())
     }
@@ -214,7 +214,7 @@ async fn columns(stage: &Stage, table: &mut Table) -> Result<()> {
 async fn spins(stage: &Stage, why: &str, deadline: Duration, table: &mut Table) -> Result<()> {
     let (mut late, mut slept) = (Vec::new(), Vec::new());
     for _ in 0..SPINS {
-        let spin = stage.host.tick(&stage.probe, wake("spin", 0, 0));
+        let spin = Box::pin(stage.host.tick(&stage.probe, wake("spin", 0, 0)));
         let (took, ended) = timed_async(spin).await;
         ensure!(ended.is_err(), "a guest that spins came to an end");
         late.push(took.saturating_sub(deadline).as_secs_f64() * 1e3);
