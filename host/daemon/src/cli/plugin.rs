@@ -16,8 +16,8 @@ mod look;
 mod new;
 mod order;
 mod pack;
-mod sign;
 mod replay;
+mod sign;
 mod test;
 
 /// The correlators: which there are, where they come from, what they ask for
