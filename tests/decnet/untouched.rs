@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use corral::store::StoreError;
+use corral::store::facts::Facts;
 use corral::store::project::Fingerprints;
 
 use super::{Decnet, ja3};
@@ -64,8 +65,8 @@ async fn no_row_of_decnets_goes_and_only_its_own_columns_change() {
     assert_eq!(credentials, decnet.dump(&["credentials"]).await);
 }
 
-/// Statements that take rows away name tables of our own. Ingest may do otherwise: it writes databases
-/// that Corral owns, and no others.
+/// Statements that take rows away name tables of our own. Ingest may do otherwise, and so may facts that come and go
+/// where plugins are tried out: both write databases that Corral owns, and no others.
 #[test]
 fn no_statement_deletes_a_row_of_decnets() {
     let root = crate::tree::root().join("host/daemon/src");
@@ -78,17 +79,33 @@ fn no_statement_deletes_a_row_of_decnets() {
         }
         let code = std::fs::read_to_string(&path).unwrap();
         let code = code.split("#[cfg(test)]").next().unwrap();
-        let is_ingest = path.starts_with(root.join("store/record"));
+        let elsewhere = ["store/record", "store/facts.rs"].map(|place| root.join(place));
+        let is_elsewhere = elsewhere.iter().any(|place| path.starts_with(place));
         for word in ["DELETE FROM ", "DROP TABLE ", "REPLACE INTO ", "TRUNCATE "] {
             for (at, _) in code.match_indices(word) {
                 let table = &code[at + word.len()..];
                 let is_own = table.starts_with("corral_") || table.starts_with("{table}");
                 found += 1;
-                assert!(is_own || is_ingest, "{}: {word}{}", name(&path), &table[..30]);
+                assert!(is_own || is_elsewhere, "{}: {word}{}", name(&path), &table[..30]);
             }
         }
     }
     assert!(found > 5, "the search found {found} statements: it looks at the wrong place");
+}
+
+#[tokio::test]
+async fn facts_neither_come_nor_go_in_a_database_of_decnets() {
+    let mut decnet = Decnet::new().await;
+    decnet.attacker("a", 0, &ja3("x")).await;
+    let before = decnet.dump(&TABLES).await;
+    let now = decnet.clock.now();
+    for refused in [
+        decnet.store.plant(&Facts::default(), now).await,
+        decnet.store.uproot(&Facts::default(), now).await,
+    ] {
+        assert!(matches!(refused, Err(StoreError::Unsupported(_))), "{refused:?}");
+    }
+    assert_eq!(decnet.dump(&TABLES).await, before);
 }
 
 fn name(path: &Path) -> String {

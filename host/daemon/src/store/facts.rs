@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::changes::Touched;
 use super::db::{Begin, Connection, Sql, write_rows};
 use super::encoding::datetime;
+use super::owner::Owner;
 use super::revision::{self, View};
 use super::{Store, StoreError, rollup};
 use crate::clock::Timestamp;
@@ -180,6 +181,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then none was added.
     pub async fn plant(&self, facts: &Facts, now: Timestamp) -> Result<(), StoreError> {
+        self.is_ours()?;
         let mut transaction = self.bulk.begin(Begin::Write).await?;
         let connection = &mut transaction;
         let mut touched = facts.touched();
@@ -206,11 +208,22 @@ impl Store {
         transaction.commit().await
     }
 
+    /// Whether facts may come and go here: never in a database of DECNET's.
+    fn is_ours(&self) -> Result<(), StoreError> {
+        match self.owner() {
+            Owner::Corral => Ok(()),
+            Owner::Decnet => {
+                Err(StoreError::Unsupported("facts come and go in databases of Corral's own only"))
+            }
+        }
+    }
+
     /// Takes facts back: features, samples, tactics and credentials; attackers and sessions stay.
     ///
     /// # Errors
     /// [`StoreError`]; then all are still there.
     pub async fn uproot(&self, facts: &Facts, now: Timestamp) -> Result<(), StoreError> {
+        self.is_ours()?;
         let mut transaction = self.bulk.begin(Begin::Write).await?;
         let connection = &mut transaction;
         let text = datetime(now);
