@@ -36,3 +36,4 @@ mod sql;
 mod store;
 mod tidy;
 mod tree;
+mod versions;

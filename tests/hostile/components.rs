@@ -33,13 +33,13 @@ pub(super) const CRIMES: &[Crime] = &[
         "wasi",
         NOTHING_ELSE,
         "imports what no plugin may have: wasi:filesystem/types@0.2.0, wasi:sockets/tcp@0.2.0 (a plugin sees only \
-         corral:correlator/*@0.1.0)",
+         corral:correlator/*@0.1.1)",
     ),
     crime("a-function-of-its-own", NOTHING_ELSE, "imports what no plugin may have: exec"),
     crime(
         "another-version",
         CONTRACT,
-        "speaks corral:correlator/frames@0.2.0, this host speaks corral:correlator/*@0.1.0 (rebuild it with this \
+        "speaks corral:correlator/frames@0.2.0, this host speaks corral:correlator/*@0.1.1 and 0.1.0 (rebuild it with this \
          version's SDK)",
     ),
     crime("an-interface-that-is-none", CONTRACT, "does not fit the contract: "),

@@ -5,7 +5,7 @@
 //! [`grants`] say what the operator demands). [`tick`] runs one: a new `wasmtime::Store` with its limits, a call, and
 //! a commit if the call returned well; whatever happens inside ends with the Store. [`shadow`] runs another component
 //! on what a tick has read, and tells the difference. The imports live
-//! in one file each, named after their interface: [`frames`], [`kernels`], [`storage`], [`log`].
+//! in one file each: [`frames`], [`kernels`], [`storage`], [`allowance`], [`log`].
 //! Guests run on a runtime of their own, so that one that spins cannot keep the daemon from its timers.
 
 use std::collections::BTreeMap;
@@ -21,12 +21,14 @@ use crate::pool::{Checked, Pool, PoolError};
 use crate::store::Store;
 use crate::store::resident::Resident;
 
+mod allowance;
 mod bindings;
 pub mod catalog;
 pub mod compile;
 mod compiled;
 mod described;
 mod engine;
+mod exports;
 mod faults;
 mod frames;
 pub mod grants;

@@ -53,6 +53,7 @@ mod commit;
 mod describe;
 mod frame;
 pub mod kernels;
+pub mod limits;
 pub mod log;
 mod merges;
 pub mod reconcile;

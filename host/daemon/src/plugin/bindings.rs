@@ -19,10 +19,10 @@ mod generated {
     });
 }
 
+use generated::Plugin;
 pub(super) use generated::corral::correlator::problems::{self, Problem};
-pub(super) use generated::corral::correlator::{frames, kernels, log, store};
+pub(super) use generated::corral::correlator::{frames, kernels, limits, log, store};
 pub(super) use generated::exports::corral::correlator::correlator;
-pub(super) use generated::{Plugin, PluginPre};
 
 use super::guest::Guest;
 

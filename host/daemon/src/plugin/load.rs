@@ -10,20 +10,23 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::bindings::{Plugin as Bindings, PluginPre, correlator};
+use super::bindings::correlator;
 use super::compile::CompileError;
 use super::compiled::deserialize;
 use super::described::within;
-use super::guest::{Guest, Mode};
+use super::exports::Code;
+use super::guest::Mode;
 use super::kept::Lane;
 use super::papers::{Paper, PaperError, Papers};
 use super::{Host, Source};
 use crate::store::revision::View;
 
 /// The contract's package.
-const PACKAGE: &str = "corral:correlator/";
+pub(super) const PACKAGE: &str = "corral:correlator/";
 /// The version of the contract that this host speaks.
-pub const VERSION: &str = "0.1.0";
+pub const VERSION: &str = "0.1.1";
+/// The versions whose plugins load: this one and the one before it.
+pub const SPOKEN: [&str; 2] = [VERSION, "0.1.0"];
 
 /// What a plugin says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +93,7 @@ struct Loaded {
     bytes: Box<[u8]>,
     papers: Papers,
     description: Description,
-    code: PluginPre<Guest>,
+    code: Code,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -129,7 +132,7 @@ impl Plugin {
         &self.0.papers
     }
 
-    pub(super) fn code(&self) -> &PluginPre<Guest> {
+    pub(super) fn code(&self) -> &Code {
         &self.0.code
     }
 }
@@ -176,7 +179,7 @@ pub enum Reason {
     Imports(Vec<String>),
     /// Another version of our contract.
     #[error(
-        "speaks {theirs}, this host speaks {PACKAGE}*@{VERSION} (rebuild it with this version's SDK)"
+        "speaks {theirs}, this host speaks {PACKAGE}*@{} (rebuild it with this version's SDK)", SPOKEN.join(" and ")
     )]
     Version {
         /// What it imports or exports.
@@ -297,12 +300,7 @@ impl Host {
     }
 
     /// Compiles and links.
-    async fn compile(
-        &self,
-        source: &Source,
-        bytes: &[u8],
-        digest: &str,
-    ) -> Result<PluginPre<Guest>, Reason> {
+    async fn compile(&self, source: &Source, bytes: &[u8], digest: &str) -> Result<Code, Reason> {
         let (size, limit) = (bytes.len() as u64, self.limits.component_bytes_max);
         if size > limit {
             return Err(Reason::TooLarge { bytes: size, limit });
@@ -325,12 +323,14 @@ impl Host {
         if !foreign.is_empty() {
             return Err(Reason::Imports(foreign));
         }
-        let other =
-            |name: &&String| name.rsplit_once('@').map(|(_, version)| version) != Some(VERSION);
-        if let Some(theirs) = names.iter().find(other) {
+        let is_spoken = |name: &String| {
+            name.rsplit_once('@').is_some_and(|(_, version)| SPOKEN.contains(&version))
+        };
+        if let Some(theirs) = names.iter().find(|name| !is_spoken(name)) {
             return Err(Reason::Version { theirs: theirs.clone() });
         }
-        self.linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(Reason::Shape)
+        let linked = self.linker.instantiate_pre(&component);
+        linked.and_then(|linked| Code::new(linked, &component)).map_err(Reason::Shape)
     }
 
     /// What was compiled before; or compiles, on the guests' runtime, so that several are compiled at once and
@@ -369,13 +369,10 @@ impl Host {
     }
 
     /// Asks the component what it is. It gets no view, no kernel and no commit meanwhile.
-    pub(super) async fn probe(&self, code: &PluginPre<Guest>) -> Result<Description, Reason> {
+    pub(super) async fn probe(&self, code: &Code) -> Result<Description, Reason> {
         let failed = |error: wasmtime::Error| Reason::Probe(super::tick::describe_trap(&error));
         let (code, mut store) = (code.clone(), self.guest_store(None, Mode::Change, Lane::Live));
-        let probe = async move {
-            let bindings: Bindings = code.instantiate_async(&mut store).await?;
-            bindings.corral_correlator_correlator().call_describe(&mut store).await
-        };
+        let probe = async move { code.describe(&mut store).await };
         let running =
             self.engine.spawn(probe).ok_or(Reason::Probe("the host is stopping".to_owned()))?;
         match tokio::time::timeout(self.limits.tick(), running.join()).await {

@@ -283,9 +283,7 @@ impl Host {
         store.data_mut().recorded = recorded;
         let code = plugin.code().clone();
         let call = async move {
-            let instance = code.instantiate_async(&mut store).await?;
-            let answer =
-                instance.corral_correlator_correlator().call_tick(&mut store, &context).await?;
+            let answer = code.tick(&mut store, context).await?;
             store.data_mut().used.instructions = store.get_fuel().map_or(0, |left| u64::MAX - left);
             Ok::<_, wasmtime::Error>((answer, store.into_data()))
         };

@@ -7,7 +7,7 @@ use corral_sdk::Context;
 
 use crate::Done;
 
-#[link(wasm_import_module = "corral:correlator/frames@0.1.0")]
+#[link(wasm_import_module = "corral:correlator/frames@0.1.1")]
 unsafe extern "C" {
     #[link_name = "[method]frame.rows"]
     fn rows(frame: u32) -> u32;
@@ -25,13 +25,13 @@ unsafe extern "C" {
     fn texts(codes: usize, count: usize, answer: *mut u8);
 }
 
-#[link(wasm_import_module = "corral:correlator/store@0.1.0")]
+#[link(wasm_import_module = "corral:correlator/store@0.1.1")]
 unsafe extern "C" {
     #[link_name = "read"]
     fn read(view: i32, has_since: i32, since: i64, answer: *mut u8);
 }
 
-#[link(wasm_import_module = "corral:correlator/log@0.1.0")]
+#[link(wasm_import_module = "corral:correlator/log@0.1.1")]
 unsafe extern "C" {
     #[link_name = "write"]
     fn write(level: i32, message: usize, length: usize);
