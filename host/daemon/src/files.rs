@@ -128,15 +128,7 @@ pub fn read_to_string(path: &Path) -> Result<String, FileError> {
 /// # Errors
 /// [`FileError`].
 pub fn append(path: &Path) -> Result<std::fs::File, FileError> {
-    let fail = |error| FileError { path: path.to_path_buf(), error };
-    let name =
-        path.file_name().ok_or_else(|| fail(io::Error::from(io::ErrorKind::IsADirectory)))?;
-    let parent =
-        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = Dir::open_ambient_dir(parent, ambient_authority()).map_err(fail)?;
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    folder.open_with(name, &options).map(File::into_std).map_err(fail)
+    open_to_write(path, OpenOptions::new().append(true).create(true)).map(File::into_std)
 }
 
 /// Writes a file that is not there yet, for this user alone.
@@ -158,12 +150,17 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 
 fn write(path: &Path, options: &OpenOptions, bytes: &[u8]) -> Result<(), FileError> {
     let fail = |error| FileError { path: path.to_path_buf(), error };
+    open_to_write(path, options)?.write_all(bytes).map_err(fail)
+}
+
+fn open_to_write(path: &Path, options: &OpenOptions) -> Result<File, FileError> {
+    let fail = |error| FileError { path: path.to_path_buf(), error };
     let name =
         path.file_name().ok_or_else(|| fail(io::Error::from(io::ErrorKind::IsADirectory)))?;
     let parent =
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = Dir::open_ambient_dir(parent, ambient_authority()).map_err(fail)?;
-    folder.open_with(name, options).and_then(|mut file| file.write_all(bytes)).map_err(fail)
+    folder.open_with(name, options).map_err(fail)
 }
 
 /// All bytes of the file that the operator named, if they are no more than `bytes_max`.

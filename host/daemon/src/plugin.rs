@@ -247,7 +247,7 @@ impl Host {
             table: ResourceTable::new(),
             share: self.shares.of(&name),
             name,
-            asked: plugin.map(|plugin| plugin.description().clone()),
+            asked: plugin.cloned(),
             granted,
             limits: self.limits.clone(),
             used: guest::Used::default(),

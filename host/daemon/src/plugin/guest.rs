@@ -12,7 +12,7 @@ use super::bindings::Problem;
 use super::grants::{Capability, Grants};
 use super::kept::Taken;
 use super::kernels::KernelCall;
-use super::load::Description;
+use super::load::Plugin;
 use super::memory::Memory;
 use super::recording::Recorded;
 use super::share::Share;
@@ -30,7 +30,7 @@ pub(super) struct Guest {
     pub(super) table: ResourceTable,
     pub(super) name: String,
     /// What the plugin asked for when it was probed; nothing while it is being probed.
-    pub(super) asked: Option<Description>,
+    pub(super) asked: Option<Plugin>,
     /// What the operator's config grants it now.
     pub(super) granted: Grants,
     pub(super) limits: Limits,
@@ -111,7 +111,8 @@ impl Guest {
     /// Whether the plugin may use this: its description names it, and the config grants it.
     pub(super) fn granted(&self, capability: Capability, name: &str) -> Result<(), Problem> {
         let (plugin, what) = (&self.name, capability.noun());
-        let asked = self.asked.as_ref().map(|asked| capability.asked(asked)).unwrap_or_default();
+        let asked = self.asked.as_ref().map(|plugin| capability.asked(plugin.description()));
+        let asked = asked.unwrap_or_default();
         if !asked.iter().any(|asked| asked == name) {
             return Err(Problem::Refused(format!(
                 "{what} '{name}': plugin '{plugin}' does not ask for it in describe"

@@ -260,7 +260,7 @@ impl Host {
         let digest = digest(bytes);
         let policy = self.policy();
         let manifest = policy.admits_bytes(&source, &digest, papers).map_err(named)?;
-        let plugin = self.make(source.clone(), bytes, papers.clone()).await?;
+        let plugin = self.make(source.clone(), bytes, digest.clone(), papers.clone()).await?;
         policy.admits(&source, &digest, manifest.as_ref(), plugin.description()).map_err(named)?;
         if source == Source::Embedded {
             self.allow(&plugin);
@@ -273,17 +273,17 @@ impl Host {
     /// # Errors
     /// [`LoadError`].
     pub async fn inspect(&self, source: Source, bytes: &[u8]) -> Result<Plugin, LoadError> {
-        self.make(source, bytes, Papers::default()).await
+        self.make(source, bytes, digest(bytes), Papers::default()).await
     }
 
     async fn make(
         &self,
         source: Source,
         bytes: &[u8],
+        digest: String,
         papers: Papers,
     ) -> Result<Plugin, LoadError> {
         let named = |reason| LoadError { source_name: source.to_string(), reason };
-        let digest = digest(bytes);
         let code = self.compile(&source, bytes, &digest).await.map_err(named)?;
         let description = self.probe(&code).await.map_err(named)?;
         within(&description, self.limits.describe_bytes_max)

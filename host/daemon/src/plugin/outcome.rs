@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 use corral_kernels::{ABSENT, Column, Frame, FrameError, Interner};
 use serde::{Deserialize, Serialize};
 
-use crate::store::commit::{Change, Layer};
+use super::{Plugin, TickError};
+use crate::store::commit::{Change, CommitError, Layer};
 
 pub mod told;
 
@@ -160,6 +161,21 @@ impl Outcome {
             outcome.add(change, attribution)?;
         }
         Ok(outcome)
+    }
+
+    /// The same of a tick of this plugin.
+    ///
+    /// # Errors
+    /// [`TickError::Commit`], as [`Outcome::of`].
+    pub(super) fn of_tick(
+        plugin: &Plugin,
+        changes: &[Change],
+        attribution: Option<&Frame>,
+    ) -> Result<Self, TickError> {
+        Self::of(changes, attribution).map_err(|error| TickError::Commit {
+            plugin: plugin.description().name.clone(),
+            error: CommitError::Invalid(error),
+        })
     }
 
     /// Whether any row would change, evidence and state included.
@@ -402,7 +418,7 @@ impl Teller<'_> {
     }
 
     fn text(&self, code: u32) -> String {
-        self.texts.texts(&[code]).iter().next().unwrap_or_default().to_owned()
+        self.texts.text(code).unwrap_or_default()
     }
 
     /// The address of an attacker, the text of anything else.

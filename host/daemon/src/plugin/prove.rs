@@ -39,18 +39,8 @@ impl Host {
     /// the [`Proof`].
     pub async fn prove(&self, plugin: &Plugin, wake: Wake) -> Result<Proof, TickError> {
         let now = self.clock.now();
-        let (mode, lane) = (Mode::Prove, Lane::Live);
         let own_state = Some(self.state_frame(&BTreeMap::new())?);
-        let call = Call {
-            plugin,
-            wake: &wake,
-            now,
-            mode,
-            lane,
-            snapshot: None,
-            own_state,
-            recorded: None,
-        };
+        let call = Call { own_state, ..Call::new(plugin, &wake, now, Mode::Prove, Lane::Live) };
         let mut called = self.call(call).await?;
         let groupings = self.groupings(plugin, &mut called).await?;
         let Called { answer, changes, used, snapshot, .. } = called;

@@ -21,7 +21,6 @@ use super::{Difference, Host, Plugin, Reason, TickError, Ticked, Wake};
 use crate::clock::Timestamp;
 use crate::files;
 use crate::store::StoreError;
-use crate::store::commit::CommitError;
 use crate::store::revision::View;
 
 /// The form of the file.
@@ -268,23 +267,15 @@ impl Host {
         let recorded = Arc::new(recording.frames(&self.texts)?);
         let attribution = recorded.read(View::Attribution).ok().map(|(_, frame)| frame);
         let wake = Wake { reason: Reason::Command, settings: recording.settings.clone() };
+        let now = Timestamp(recording.now);
         let call = Call {
-            plugin,
-            wake: &wake,
-            now: Timestamp(recording.now),
-            mode: Mode::Shadow,
-            lane: Lane::Shadow,
-            snapshot: None,
-            own_state: None,
             recorded: Some(recorded),
+            ..Call::new(plugin, &wake, now, Mode::Shadow, Lane::Shadow)
         };
         let Called { answer, changes, kept, .. } = self.call(call).await?;
         drop(kept);
         answer?;
-        let candidate = Outcome::of(&changes, attribution.as_ref()).map_err(|error| {
-            let plugin = plugin.description().name.clone();
-            TickError::Commit { plugin, error: CommitError::Invalid(error) }
-        })?;
+        let candidate = Outcome::of_tick(plugin, &changes, attribution.as_ref())?;
         let live = Outcome::of_told(&recording.outcome, &self.texts).map_err(StoreError::from)?;
         Ok(live.difference(&candidate, &self.texts))
     }

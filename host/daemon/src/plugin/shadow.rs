@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use corral_kernels::{ABSENT, Column, Frame, Interner};
+use corral_kernels::{ABSENT, Column, Frame};
 
 use super::guest::Mode;
 use super::kept::Lane;
@@ -17,7 +17,7 @@ use super::tick::{Call, Called};
 use super::{Difference, Host, Plugin, Reason, TickError, Wake};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
-use crate::store::commit::{Change, CommitError};
+use crate::store::commit::Change;
 use crate::store::revision::View;
 use crate::store::snapshot::Snapshot;
 
@@ -71,10 +71,11 @@ impl Host {
         let Witness { snapshot, changes: live, wake, now } = witness;
         let own_state = Some(self.state_frame(&shadow.state)?);
         let plugin = shadow.plugin.clone();
-        let (mode, lane) = (Mode::Shadow, Lane::Shadow);
-        let recorded = None;
-        let call =
-            Call { plugin: &plugin, wake: &wake, now, mode, lane, snapshot, own_state, recorded };
+        let call = Call {
+            snapshot,
+            own_state,
+            ..Call::new(&plugin, &wake, now, Mode::Shadow, Lane::Shadow)
+        };
         let Called { answer, changes, snapshot, kept, .. } = self.call(call).await?;
         answer?;
         let puts = |changes: &[Change]| changes.iter().any(super::outcome::puts_attribution);
@@ -84,12 +85,7 @@ impl Host {
             }
             _ => None,
         };
-        let of = |changes: &[Change]| {
-            Outcome::of(changes, attribution.as_ref()).map_err(|error| TickError::Commit {
-                plugin: plugin.description().name.clone(),
-                error: CommitError::Invalid(error),
-            })
-        };
+        let of = |changes: &[Change]| Outcome::of_tick(&plugin, changes, attribution.as_ref());
         let difference = of(&live)?.difference(&of(&changes)?, &self.texts);
         if difference.moved == 0 {
             kept.give_back();
@@ -108,8 +104,10 @@ impl Host {
 
     /// The view `state` of these rows, as a reading of the database has it.
     pub(super) fn state_frame(&self, state: &BTreeMap<u32, u32>) -> Result<Frame, StoreError> {
-        let mut rows: Vec<(String, u32, u32)> =
-            state.iter().map(|(key, value)| (text(&self.texts, *key), *key, *value)).collect();
+        let mut rows: Vec<(String, u32, u32)> = state
+            .iter()
+            .map(|(key, value)| (self.texts.text(*key).unwrap_or_default(), *key, *value))
+            .collect();
         rows.sort();
         let keys = rows.iter().map(|(_, key, _)| *key).collect();
         let values = rows.iter().map(|(_, _, value)| *value).collect();
@@ -120,10 +118,6 @@ impl Host {
             reason: error.to_string(),
         })
     }
-}
-
-fn text(texts: &Interner, code: u32) -> String {
-    texts.texts(&[code]).iter().next().unwrap_or_default().to_owned()
 }
 
 /// Puts the rows of a commit into a shadow's state.

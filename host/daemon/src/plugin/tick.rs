@@ -158,6 +158,19 @@ pub(super) struct Call<'a> {
     pub(super) recorded: Option<Arc<Recorded>>,
 }
 
+impl<'a> Call<'a> {
+    /// A call that looks at a moment of its own, and at the state in the database.
+    pub(super) fn new(
+        plugin: &'a Plugin,
+        wake: &'a Wake,
+        now: Timestamp,
+        mode: Mode,
+        lane: Lane,
+    ) -> Self {
+        Self { plugin, wake, now, mode, lane, snapshot: None, own_state: None, recorded: None }
+    }
+}
+
 /// What is left of a call.
 pub(super) struct Called {
     /// Whether the guest came to its end, or said that it cannot.
@@ -213,17 +226,7 @@ impl Host {
         loop {
             attempts += 1;
             let now = self.clock.now();
-            let (mode, lane) = (Mode::Change, Lane::Live);
-            let call = Call {
-                plugin,
-                wake: &wake,
-                now,
-                mode,
-                lane,
-                snapshot: None,
-                own_state: None,
-                recorded: None,
-            };
+            let call = Call::new(plugin, &wake, now, Mode::Change, Lane::Live);
             let Called { answer, changes, used, snapshot, kept } = self.call(call).await?;
             answer?;
             // The moment it read is over before it writes, unless somebody else wants to see it too.

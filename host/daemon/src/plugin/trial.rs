@@ -14,7 +14,6 @@ use super::usage::Usage;
 use super::{Description, Difference, Host, HostError, LoadError, Plugin, TickError, Wake};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::commit::CommitError;
 use crate::store::resident::Resident;
 use crate::store::revision::View;
 use crate::store::{Store, StoreError};
@@ -105,17 +104,7 @@ impl Host {
         wake: Wake,
         fails: Option<usize>,
     ) -> Result<Trial, TickError> {
-        let (now, mode, lane) = (self.clock.now(), Mode::Try { fails }, Lane::Shadow);
-        let call = Call {
-            plugin,
-            wake: &wake,
-            now,
-            mode,
-            lane,
-            snapshot: None,
-            own_state: None,
-            recorded: None,
-        };
+        let call = Call::new(plugin, &wake, self.clock.now(), Mode::Try { fails }, Lane::Shadow);
         let Called { answer, changes, used, snapshot, kept } = self.call(call).await?;
         drop(kept);
         let attribution = match snapshot {
@@ -124,10 +113,7 @@ impl Host {
             }
             _ => None,
         };
-        let outcome = Outcome::of(&changes, attribution.as_ref()).map_err(|error| {
-            let plugin = plugin.description().name.clone();
-            TickError::Commit { plugin, error: CommitError::Invalid(error) }
-        })?;
+        let outcome = Outcome::of_tick(plugin, &changes, attribution.as_ref())?;
         let usage = Usage::of(&used);
         Ok(Trial { answer, calls: used.calls, usage, outcome })
     }

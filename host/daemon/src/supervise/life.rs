@@ -150,11 +150,12 @@ pub(super) async fn swap(
     let plugin = load(site, &candidate).await?;
     let name = plugin.description().name.clone();
     let by = candidate.by;
+    let tried = async |worker: Option<&Worker>| match trial.ticks {
+        0 => Ok::<_, LifeError>(None),
+        _ => follow(site, worker, plugin.clone(), trial).await.map(Some),
+    };
     let Some(worker) = site.worker(&name) else {
-        let compared = match trial.ticks {
-            0 => None,
-            _ => Some(follow(site, None, plugin.clone(), trial).await?),
-        };
+        let compared = tried(None).await?;
         let number = begin(site, &plugin, &by, "it is new").await?;
         site.hire(plugin.clone(), number, &by);
         return Ok(swapped(&plugin, number, compared));
@@ -163,10 +164,7 @@ pub(super) async fn swap(
     if worker.plugin().digest() == plugin.digest() && worker.held().by_quarantine.is_none() {
         return Err(LifeError::Same { name, digest: plugin.digest().to_owned() });
     }
-    let compared = match trial.ticks {
-        0 => None,
-        _ => Some(follow(site, Some(&worker), plugin.clone(), trial).await?),
-    };
+    let compared = tried(Some(&worker)).await?;
     let why = format!("{by} put another in its place");
     let number = begin(site, &plugin, &by, &why).await?;
     worker.put(Generation::new(plugin.clone(), number, by));

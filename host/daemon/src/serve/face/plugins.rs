@@ -93,10 +93,9 @@ async fn swap(
     ConnectInfo(peer): ConnectInfo<Peer>,
     body: Bytes,
 ) -> Response {
-    let Some(daemon) = lobby.daemon() else { return not_yet() };
-    let (candidate, trial) = match candidate(&body, &peer) {
-        Ok(candidate) => candidate,
-        Err(problem) => return refuse(StatusCode::BAD_REQUEST, &problem),
+    let (daemon, candidate, trial) = match brought(&lobby, &body, &peer) {
+        Ok(brought) => brought,
+        Err(refusal) => return *refusal,
     };
     match daemon.crew.swap(candidate, trial).await {
         Ok(swapped) => {
@@ -113,10 +112,9 @@ async fn shadow(
     ConnectInfo(peer): ConnectInfo<Peer>,
     body: Bytes,
 ) -> Response {
-    let Some(daemon) = lobby.daemon() else { return not_yet() };
-    let (candidate, trial) = match candidate(&body, &peer) {
-        Ok(candidate) => candidate,
-        Err(problem) => return refuse(StatusCode::BAD_REQUEST, &problem),
+    let (daemon, candidate, trial) = match brought(&lobby, &body, &peer) {
+        Ok(brought) => brought,
+        Err(refusal) => return *refusal,
     };
     match daemon.crew.shadow(candidate, trial).await {
         Ok((plugin, compared)) => {
@@ -124,6 +122,18 @@ async fn shadow(
         }
         Err(error) => refused(&error),
     }
+}
+
+/// The daemon, and what a request brings to it; or the answer that there can be no other.
+fn brought<'l>(
+    lobby: &'l Lobby,
+    body: &[u8],
+    peer: &Peer,
+) -> Result<(&'l Daemon, Candidate, Trial), Box<Response>> {
+    let daemon = lobby.daemon().ok_or_else(|| Box::new(not_yet()))?;
+    let refused = |problem: String| Box::new(refuse(StatusCode::BAD_REQUEST, &problem));
+    let (candidate, trial) = candidate(body, peer).map_err(refused)?;
+    Ok((daemon, candidate, trial))
 }
 
 /// What a request brings.
